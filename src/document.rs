@@ -1,0 +1,409 @@
+//! A SOPS file in its two states: [`EncryptedDocument`], readable without a key, and [`Document`], which exists only after its MAC has
+//! been verified (or after a call that says in its name that it was not).
+
+mod options;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use crate::cipher::{Cipher, Nonces};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{Format, Indent, json};
+use crate::keys::{self, Identities, Recipients};
+use crate::leaf::{self, Leaf, LeafType};
+use crate::mac::Mac;
+use crate::metadata::{Metadata, SOPS};
+use crate::path::{KeyPath, Segment};
+use crate::secret::DataKey;
+use crate::tree::{self, Map, Value};
+use crate::walk::{Visit, map_leaves};
+
+pub use options::EncryptOptions;
+
+/// An encrypted file as it was read or is to be written.
+///
+/// Keys, values in clear and the metadata are readable without a key, and **not to be trusted**: only [`decrypt`](Self::decrypt) verifies them.
+/// `Display` (and so `to_string`) gives the text of the file, spelled as sops spells it.
+///
+/// ```
+/// use sopskit::EncryptedDocument;
+///
+/// let sealed = EncryptedDocument::parse(&std::fs::read("fixtures/3.11.0/token-like/sealed.json")?)?;
+/// assert_eq!(sealed.metadata().version(), "3.11.0");
+/// assert_eq!(sealed.metadata().recipients().count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct EncryptedDocument {
+    tree: Arc<Map>,
+    metadata: Metadata,
+    indent: Indent,
+}
+
+impl EncryptedDocument {
+    /// Reads an encrypted file, binary ones included: their encrypted form is JSON too.
+    ///
+    /// # Errors
+    /// Those of the JSON itself ([`ErrorKind::Syntax`], [`ErrorKind::DuplicateKey`] and others, with position and key path),
+    /// [`ErrorKind::NoMetadata`], [`ErrorKind::InvalidMetadata`], [`ErrorKind::ConflictingRules`], [`ErrorKind::InvalidRegex`].
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let mut tree = json::parse(bytes)?;
+        let metadata = match tree.remove(SOPS) {
+            None => return Err(Error::new(ErrorKind::NoMetadata)),
+            Some(Value::Object(fields)) => Metadata::parse(fields),
+            Some(_) => Err(Error::with_detail(ErrorKind::InvalidMetadata, "expected an object")),
+        };
+        let metadata = metadata.map_err(|error| error.under_key(SOPS))?;
+        Ok(EncryptedDocument { tree: Arc::new(tree), metadata, indent: Indent::of(bytes) })
+    }
+
+    /// What the file says of itself.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The tree as it stands in the file: encrypted leaves are strings that begin with `ENC[`.
+    #[must_use]
+    pub fn tree(&self) -> &Map {
+        &self.tree
+    }
+
+    /// Opens the file and verifies its MAC.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoMatchingIdentity`] when no identity fits; an error of which [`Error::is_tampered`] holds, with the key path of the leaf where
+    /// one leaf is at fault, when the content was changed without the data key; [`ErrorKind::MacMissing`],
+    /// [`ErrorKind::MacNotAuthentic`] and [`ErrorKind::MacMismatch`] for the MAC itself.
+    pub fn decrypt(&self, identities: &Identities) -> Result<Document> {
+        let (document, mac) = self.open(identities)?;
+        let sealed = self.metadata.mac().ok_or_else(|| Error::new(ErrorKind::MacMissing))?;
+        let aad = self.metadata.mac_additional_data();
+        let expected = open_mac(sealed, &document.data_key, &aad)
+            .map_err(|_| Error::new(ErrorKind::MacNotAuthentic).under_key("mac").under_key(SOPS))?;
+        if mac.verify(&expected) { Ok(document) } else { Err(Error::new(ErrorKind::MacMismatch)) }
+    }
+
+    /// Opens the file **without** a look at its MAC.
+    ///
+    /// Each encrypted leaf is still authentic by itself; but leaves can have been removed, put back to an older value or, within one array,
+    /// swapped, and everything in clear can have been changed. For repair and inspection.
+    ///
+    /// # Errors
+    /// As [`decrypt`](Self::decrypt), without the three of the MAC.
+    pub fn decrypt_ignoring_mac(&self, identities: &Identities) -> Result<Document> {
+        self.open(identities).map(|(document, _)| document)
+    }
+
+    fn open(&self, identities: &Identities) -> Result<(Document, Mac)> {
+        let data_key = keys::unwrap(&self.metadata, identities)?;
+        let cipher = Cipher::new(&data_key);
+        let mut mac = Mac::new(self.metadata.mac_only_encrypted());
+        let tree = map_leaves(&self.tree, None, self.metadata.rule(), &mut |visit| {
+            let value = open_leaf(&cipher, &visit)?;
+            mac.add(&value, visit.selected);
+            Ok(value)
+        })?;
+        let document = Document {
+            tree,
+            sealed: Arc::clone(&self.tree),
+            sealed_under_data_key: true,
+            data_key,
+            metadata: self.metadata.clone(),
+            indent: self.indent,
+        };
+        Ok((document, mac))
+    }
+}
+
+fn open_leaf(cipher: &Cipher, visit: &Visit<'_>) -> Result<Value> {
+    match visit.value {
+        value if !visit.selected => Ok(value.clone()),
+        Value::Text(text) if text.as_str().is_empty() => Ok(visit.value.clone()),
+        Value::Text(text) => {
+            let leaf = Leaf::parse(text.as_str())?;
+            let mut buffer = Zeroizing::new(leaf.ciphertext()?);
+            cipher
+                .open(&mut buffer, &leaf.iv, &leaf.tag, visit.additional_data.as_bytes())
+                .map_err(|_| Error::new(ErrorKind::LeafNotAuthentic))?;
+            leaf::value(std::mem::take(&mut *buffer), leaf.kind)
+        }
+        other => Err(Error::with_detail(ErrorKind::NotEncrypted, format!("it is {} in clear", other.type_name()))),
+    }
+}
+
+/// The MAC that a file holds, in hex.
+fn open_mac(sealed: &str, data_key: &DataKey, additional_data: &str) -> Result<Zeroizing<Vec<u8>>> {
+    let leaf = Leaf::parse(sealed)?;
+    let mut buffer = Zeroizing::new(leaf.ciphertext()?);
+    let opened = Cipher::new(data_key).open(&mut buffer, &leaf.iv, &leaf.tag, additional_data.as_bytes());
+    // The type is not authenticated; a MAC is a string and nothing else.
+    if opened.is_err() || leaf.kind != LeafType::Str {
+        return Err(Error::new(ErrorKind::MacNotAuthentic));
+    }
+    Ok(buffer)
+}
+
+impl fmt::Display for EncryptedDocument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = json::write::sealed(&self.tree, SOPS, self.metadata.fields(), self.indent);
+        f.write_str(&text.map_err(|_| fmt::Error)?)
+    }
+}
+
+impl fmt::Debug for EncryptedDocument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EncryptedDocument").field("tree", &self.tree).field("metadata", &self.metadata).finish()
+    }
+}
+
+/// The plaintext of a file, with what is needed to encrypt it again. Wiped on drop; `Debug` shows keys and types only.
+///
+/// ```
+/// use sopskit::{EncryptedDocument, Identities};
+///
+/// let identities = Identities::from_file("fixtures/keys/alice.txt")?;
+/// let sealed = EncryptedDocument::parse(&std::fs::read("fixtures/3.11.0/token-like/sealed.json")?)?;
+/// let mut document = sealed.decrypt(&identities)?;
+/// document.set(r#"["scope"]"#, "read write")?;
+/// let text = document.encrypt()?.to_string();
+/// # assert_eq!(EncryptedDocument::parse(text.as_bytes())?.decrypt(&identities)?.get("[\"scope\"]")?.as_str(), Some("read write"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Document {
+    tree: Map,
+    /// The encrypted tree this document came from, changed along with it: a leaf stands here as long as the value at its position
+    /// is still the one it opens to.
+    sealed: Arc<Map>,
+    /// Whether `sealed` is under `data_key`, so that its leaves can be written again as they are.
+    sealed_under_data_key: bool,
+    data_key: DataKey,
+    metadata: Metadata,
+    indent: Indent,
+}
+
+impl Document {
+    /// A new document, with the defaults of sops and a new data key that is wrapped for each recipient.
+    ///
+    /// # Errors
+    /// As [`with_options`](Self::with_options).
+    pub fn new(tree: Map, recipients: &Recipients) -> Result<Self> {
+        Document::with_options(tree, recipients, &EncryptOptions::new())
+    }
+
+    /// A new document with a new data key that is wrapped for each recipient.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoRecipients`]; [`ErrorKind::AlreadyEncrypted`] when the tree has a top-level key `sops`;
+    /// [`ErrorKind::TooDeep`], [`ErrorKind::NumberOutOfRange`] for a value that no file could hold.
+    pub fn with_options(tree: Map, recipients: &Recipients, options: &EncryptOptions) -> Result<Self> {
+        if tree.contains_key(SOPS) {
+            return Err(Error::new(ErrorKind::AlreadyEncrypted));
+        }
+        let data_key = DataKey::generate();
+        tree::edit::check(&tree)?;
+        let metadata = options.metadata(recipients.wrap(&data_key)?)?;
+        Ok(Document {
+            tree,
+            sealed: Arc::default(),
+            sealed_under_data_key: true,
+            data_key,
+            metadata,
+            indent: options.indent,
+        })
+    }
+
+    /// A new document from any type that serde can write as an object. The plaintext goes into wiped memory only.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotAnObject`] when `value` is written as anything else; [`ErrorKind::NumberNotExact`] and
+    /// [`ErrorKind::NumberOutOfRange`] for integers outside 64 bits, NaN and infinities; and as [`with_options`](Self::with_options).
+    pub fn from_serialize<T: Serialize + ?Sized>(value: &T, recipients: &Recipients) -> Result<Self> {
+        match tree::to_value(value)? {
+            Value::Object(tree) => Document::new(tree, recipients),
+            _ => Err(Error::new(ErrorKind::NotAnObject)),
+        }
+    }
+
+    /// What the file says of itself.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The plaintext.
+    #[must_use]
+    pub fn tree(&self) -> &Map {
+        &self.tree
+    }
+
+    /// The plaintext as any type that serde can read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TypeMismatch`] with the key path, never with the value.
+    pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T> {
+        tree::from_map(&self.tree)
+    }
+
+    /// The plaintext as a file of this format, byte for byte what `sops decrypt` prints. JSON is indented by tabs; [`Format::write`] has a choice.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotRepresentable`], with the key path: bytes that are not UTF-8 in JSON, anything but one leaf `data` as binary.
+    pub fn to_bytes(&self, format: Format) -> Result<Zeroizing<Vec<u8>>> {
+        format.write(&self.tree, Indent::Tab)
+    }
+
+    /// The value at a key path.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidPath`] when the path does not parse, [`ErrorKind::PathNotFound`] when there is nothing there.
+    pub fn get<P>(&self, path: P) -> Result<&Value>
+    where
+        P: TryInto<KeyPath>,
+        Error: From<P::Error>,
+    {
+        let path = path.try_into()?;
+        let found = match path.segments().split_first() {
+            Some((Segment::Key(key), rest)) => tree::edit::get(&self.tree, key, rest),
+            _ => None,
+        };
+        found.ok_or_else(|| Error::new(ErrorKind::PathNotFound).under_path(&path))
+    }
+
+    /// Sets the value at a key path; says whether that changed anything.
+    ///
+    /// Objects that are missing on the way are made, and an index equal to the length of an array appends to it. All other leaves
+    /// keep their exact text in the file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidPath`] for a path that does not parse or names the root or the top-level key `sops`;
+    /// [`ErrorKind::PathNotFound`] for an index beyond the end, or where a value other than `null` stands in the way of a key or an index;
+    /// [`ErrorKind::TooDeep`], [`ErrorKind::NumberOutOfRange`] for a value that no file could hold. Nothing is changed then.
+    pub fn set<P>(&mut self, path: P, value: impl Into<Value>) -> Result<bool>
+    where
+        P: TryInto<KeyPath>,
+        Error: From<P::Error>,
+    {
+        let path = path.try_into()?;
+        let value = value.into();
+        let (key, rest) = below_root(&path)?;
+        match tree::edit::get(&self.tree, key, rest) {
+            Some(old) if *old == value => return Ok(false),
+            Some(old) => tree::edit::forget(Arc::make_mut(&mut self.sealed), key, rest, old, &value),
+            None => {}
+        }
+        tree::edit::set(&mut self.tree, key, rest, value).map_err(|error| error.under_path(&path))?;
+        Ok(true)
+    }
+
+    /// Removes the value at a key path, and its key or its place in an array.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidPath`] for a path that does not parse or names the root, [`ErrorKind::PathNotFound`] when there is nothing there.
+    pub fn unset<P>(&mut self, path: P) -> Result<()>
+    where
+        P: TryInto<KeyPath>,
+        Error: From<P::Error>,
+    {
+        let path = path.try_into()?;
+        let (key, rest) = below_root(&path)?;
+        if !tree::edit::unset(&mut self.tree, key, rest) {
+            return Err(Error::new(ErrorKind::PathNotFound).under_path(&path));
+        }
+        tree::edit::unset(Arc::make_mut(&mut self.sealed), key, rest);
+        Ok(())
+    }
+
+    /// Takes a new data key, wrapped for all master keys of the file; every leaf is then encrypted anew.
+    ///
+    /// # Errors
+    /// [`ErrorKind::CannotWrap`], with its name, when the file has a master key that nothing here can wrap for. Nothing is changed then.
+    pub fn rotate(&mut self) -> Result<()> {
+        let data_key = DataKey::generate();
+        let mut metadata = self.metadata.clone();
+        keys::rewrap(&mut metadata, &data_key)?;
+        self.metadata = metadata;
+        self.data_key = data_key;
+        self.sealed_under_data_key = false;
+        Ok(())
+    }
+
+    /// Encrypts the document: leaves that did not change keep their text, all others get a fresh nonce; the MAC and the time of the last change are new.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotRepresentable`] and [`ErrorKind::NumberOutOfRange`], with the key path, for bytes and floats that cannot stand in a file.
+    pub fn encrypt(&self) -> Result<EncryptedDocument> {
+        let cipher = Cipher::new(&self.data_key);
+        let mut nonces = Nonces::new();
+        let mut metadata = self.metadata.clone();
+        metadata.touch();
+        let mut mac = Mac::new(metadata.mac_only_encrypted());
+        let tree = map_leaves(&self.tree, Some(&self.sealed), metadata.rule(), &mut |visit| {
+            mac.add(visit.value, visit.selected);
+            if !visit.selected {
+                return in_clear(visit.value);
+            }
+            let Some((plain, kind)) = leaf::plain_bytes(visit.value) else { return Ok(Value::Null) };
+            let kind = match visit.companion.and_then(Value::as_str).filter(|sealed| !sealed.is_empty()) {
+                Some(sealed) if self.sealed_under_data_key => return Ok(Value::from(sealed)),
+                Some(sealed) => leaf::kept_type(kind, sealed),
+                None => kind,
+            };
+            if plain.is_empty() {
+                return Ok(Value::from(""));
+            }
+            seal(&cipher, &mut nonces, &plain, visit.additional_data, kind).map(Value::from)
+        })?;
+        let sealed_mac =
+            seal(&cipher, &mut nonces, mac.finish().as_bytes(), &metadata.mac_additional_data(), LeafType::Str)?;
+        metadata.set_mac(sealed_mac);
+        Ok(EncryptedDocument { tree: Arc::new(tree), metadata, indent: self.indent })
+    }
+}
+
+/// The top-level key and the rest of a path that is to be changed.
+fn below_root(path: &KeyPath) -> Result<(&str, &[Segment])> {
+    match path.segments().split_first() {
+        Some((Segment::Key(key), _)) if key == SOPS => {
+            Err(Error::with_detail(ErrorKind::InvalidPath, "the top-level key \"sops\" is that of the metadata"))
+        }
+        Some((Segment::Key(key), rest)) => Ok((key, rest)),
+        _ => Err(Error::with_detail(ErrorKind::InvalidPath, "it must begin with a key")),
+    }
+}
+
+/// A leaf that the rule does not select: written as it is, if JSON can hold it.
+fn in_clear(value: &Value) -> Result<Value> {
+    match value {
+        Value::Bytes(_) | Value::Comment(_) => {
+            let detail = format!("{} in clear", value.type_name());
+            Err(Error::with_detail(ErrorKind::NotRepresentable, detail))
+        }
+        value => Ok(value.clone()),
+    }
+}
+
+fn seal(cipher: &Cipher, nonces: &mut Nonces, plain: &[u8], additional_data: &str, kind: LeafType) -> Result<String> {
+    let iv = nonces.next();
+    let mut buffer = plain.to_vec();
+    let tag = cipher
+        .seal(&mut buffer, &iv, additional_data.as_bytes())
+        .map_err(|_| Error::with_detail(ErrorKind::NotRepresentable, "the value is too long to be encrypted"))?;
+    Ok(leaf::text(&buffer, &iv, &tag, kind))
+}
+
+impl Drop for Document {
+    fn drop(&mut self) {
+        tree::edit::wipe_numbers(&mut self.tree);
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document").field("tree", &self.tree).field("metadata", &self.metadata).finish()
+    }
+}

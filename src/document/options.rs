@@ -1,0 +1,80 @@
+//! How a new file is encrypted.
+
+use super::{Document, EncryptedDocument};
+use crate::error::Result;
+use crate::format::{Format, Indent};
+use crate::keys::Recipients;
+use crate::metadata::Metadata;
+use crate::rules::Rule;
+use crate::tree::Map;
+
+/// How a new file is encrypted, where the defaults of sops are not wanted.
+///
+/// ```
+/// use sopskit::{EncryptOptions, Indent, Map, Recipients, Rule};
+///
+/// let recipients = Recipients::parse("age1u2f7yk4gzql7dcnlp26xgm7kf7rxsr0l7nx58y4tcgy5jvv2av4qdjd0eq")?;
+/// let options = EncryptOptions::new().rule(Rule::encrypted_suffix("_secret")).indent(Indent::Spaces(2));
+/// let sealed = options.encrypt(Map::from_iter([("port", 443.into())]), &recipients)?;
+/// assert!(sealed.to_string().starts_with("{\n  \"port\": 443,\n  \"sops\": {"));
+/// # Ok::<(), sopskit::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct EncryptOptions {
+    format: Format,
+    rule: Rule,
+    mac_only_encrypted: bool,
+    pub(super) indent: Indent,
+}
+
+impl EncryptOptions {
+    /// The defaults of sops: JSON, every leaf encrypted but those below `*_unencrypted` keys, indented by tabs.
+    #[must_use]
+    pub fn new() -> Self {
+        EncryptOptions::default()
+    }
+
+    /// The format of the plaintext. A binary file is encrypted whole: its rule and `mac_only_encrypted` count for nothing.
+    #[must_use]
+    pub fn format(mut self, format: Format) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// Which leaves are encrypted.
+    #[must_use]
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.rule = rule;
+        self
+    }
+
+    /// Whether the MAC covers encrypted leaves only, so that those in clear can be changed by hand.
+    #[must_use]
+    pub fn mac_only_encrypted(mut self, only: bool) -> Self {
+        self.mac_only_encrypted = only;
+        self
+    }
+
+    /// How the encrypted file is indented.
+    #[must_use]
+    pub fn indent(mut self, indent: Indent) -> Self {
+        self.indent = indent;
+        self
+    }
+
+    /// Encrypts a tree under a new data key.
+    ///
+    /// # Errors
+    /// As [`Document::with_options`] and [`Document::encrypt`].
+    pub fn encrypt(&self, tree: Map, recipients: &Recipients) -> Result<EncryptedDocument> {
+        Document::with_options(tree, recipients, self)?.encrypt()
+    }
+
+    /// The metadata of a new file whose data key is wrapped for these recipients.
+    pub(super) fn metadata(&self, wrapped: Vec<(String, String)>) -> Result<Metadata> {
+        match self.format {
+            Format::Json => Metadata::new(wrapped, Some(&self.rule), self.mac_only_encrypted),
+            Format::Binary => Metadata::new(wrapped, None, false),
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The one error type of the crate.
+//!
+//! An [`Error`] says what went wrong ([`ErrorKind`]), where (the key path in the document, the place in the text, the file)
+//! and what to do about it. It never holds a secret: no plaintext, no identity, no data key, no MAC.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::path::{KeyPath, Segment};
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong while reading, writing or changing a SOPS file.
+///
+/// [`kind`](Self::kind) tells errors apart; [`path`](Self::path) and [`position`](Self::position) say where. `Display` gives one
+/// line for a person, without any secret.
+///
+/// ```
+/// use sopskit::{EncryptedDocument, ErrorKind};
+///
+/// let error = EncryptedDocument::parse(br#"{"a": {"b": 1, "b": 2}}"#).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::DuplicateKey);
+/// assert_eq!(error.path().to_string(), r#"["a"]["b"]"#);
+/// assert_eq!(error.to_string(), r#"duplicate key at ["a"]["b"], line 1 column 16"#);
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    /// What the kind alone does not say. Must never quote a value of the document.
+    detail: Option<String>,
+    /// Segments from the leaf up: an error gathers its path while it travels from the leaf to the root.
+    reversed_path: Vec<Segment>,
+    position: Option<Position>,
+    file: Option<PathBuf>,
+    source: Option<io::Error>,
+}
+
+/// A place in a text: line and column, both counted from 1, the column in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in bytes, from 1.
+    pub column: usize,
+}
+
+impl Position {
+    /// The place of byte `offset` of `text`.
+    pub(crate) fn of(text: &[u8], offset: usize) -> Self {
+        let before = &text[..offset.min(text.len())];
+        let line_start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
+        Position { line: 1 + memchr::memchr_iter(b'\n', before).count(), column: 1 + before.len() - line_start }
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $says:literal;)*) => {
+        /// The kinds of [`Error`].
+        ///
+        /// More kinds can be added in a minor release.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorKind {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl ErrorKind {
+            /// A stable name in kebab-case, for logs and scripts.
+            ///
+            /// ```
+            /// assert_eq!(sopskit::ErrorKind::MacMismatch.as_str(), "mac-mismatch");
+            /// ```
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            fn says(self) -> &'static str {
+                match self { $(Self::$name => $says,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The input holds nothing but white space.
+    EmptyInput = "empty-input", "the input is empty";
+    /// The input begins with a byte order mark (U+FEFF). JSON has none; sops refuses it too.
+    ByteOrderMark = "byte-order-mark", "the input begins with a byte order mark, remove it";
+    /// The input is not UTF-8.
+    NotUtf8 = "not-utf8", "the input is not UTF-8";
+    /// The input is not JSON.
+    Syntax = "syntax", "not valid JSON";
+    /// Something follows the closing brace. sops drops it silently.
+    TrailingData = "trailing-data", "unexpected text after the end of the JSON object";
+    /// Objects and arrays are nested deeper than [`MAX_DEPTH`](crate::MAX_DEPTH).
+    TooDeep = "too-deep", "objects and arrays are nested too deeply";
+    /// The top level is not an object.
+    NotAnObject = "not-an-object", "the top level of a SOPS file must be an object";
+    /// A key stands twice in one object. sops keeps both, and later tools disagree about which one counts.
+    DuplicateKey = "duplicate-key", "duplicate key";
+    /// A string holds half of a surrogate pair, which is no character. sops replaces it by U+FFFD.
+    LoneSurrogate = "lone-surrogate", "a \\u escape is half of a surrogate pair";
+    /// A number is larger than a 64-bit float can be, as in `1e400`, or is not a number at all.
+    NumberOutOfRange = "number-out-of-range", "the number is out of range";
+    /// A number cannot be kept exactly: an integer outside 64 bits, or more digits than a 64-bit float holds. sops rounds it.
+    NumberNotExact = "number-not-exact", "the number cannot be kept exactly, store it as a string";
+    /// A plaintext has a top-level key `sops`: it is encrypted already, or could not be told from an encrypted file.
+    AlreadyEncrypted = "already-encrypted", "there is a top-level key \"sops\": the file is encrypted already, or the key must be renamed";
+
+    /// There is no top-level `sops` object: the file is not encrypted.
+    NoMetadata = "no-metadata", "no \"sops\" metadata, the file is not encrypted";
+    /// The `sops` object lacks a field, or holds one in a wrong form.
+    InvalidMetadata = "invalid-metadata", "invalid sops metadata";
+    /// More than one encryption rule is set.
+    ConflictingRules = "conflicting-rules", "more than one encryption rule is set";
+    /// The regular expression of an encryption rule cannot be compiled.
+    InvalidRegex = "invalid-regex", "invalid regular expression in the encryption rule";
+
+    /// An encrypted leaf is not of the form `ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]`.
+    MalformedLeaf = "malformed-leaf", "the encrypted value is not of the form ENC[AES256_GCM,…]";
+    /// An encrypted leaf has a type that this release does not know.
+    UnknownLeafType = "unknown-leaf-type", "the encrypted value is of an unknown type";
+    /// A leaf that the encryption rule selects is a number or a boolean in clear.
+    NotEncrypted = "not-encrypted", "the encryption rule selects this value, but it is not encrypted";
+    /// A leaf was changed, moved or sealed under another data key.
+    LeafNotAuthentic = "leaf-not-authentic", "the value was changed or moved after it was encrypted";
+    /// A leaf is authentic, but its bytes are not of its type, as in a leaf of type `int` that holds a word.
+    LeafValue = "leaf-value", "the decrypted value does not fit its type";
+
+    /// The file has no MAC.
+    MacMissing = "mac-missing", "the file has no MAC";
+    /// The MAC cannot be decrypted: it, `lastmodified` or the data key was changed.
+    MacNotAuthentic = "mac-not-authentic", "the MAC of the file cannot be decrypted: it or lastmodified was changed";
+    /// The MAC does not fit the content: a value was removed, added, moved or changed.
+    MacMismatch = "mac-mismatch", "the content does not fit the MAC of the file: it was changed without sops";
+
+    /// None of the identities opens the data key.
+    NoMatchingIdentity = "no-matching-identity", "no identity opens this file";
+    /// A text is not an identity.
+    InvalidIdentity = "invalid-identity", "not an age identity";
+    /// A text is not a recipient.
+    InvalidRecipient = "invalid-recipient", "not an age recipient";
+    /// There is no master key to encrypt with.
+    NoRecipients = "no-recipients", "no recipient to encrypt for";
+    /// The data key must be wrapped for a master key that nothing here can wrap for.
+    CannotWrap = "cannot-wrap", "the data key cannot be wrapped for a master key";
+
+    /// A file format that this crate does not read or write.
+    UnsupportedFormat = "unsupported-format", "unsupported file format";
+    /// A value cannot be written in the format asked for, as bytes that are not UTF-8 in JSON.
+    NotRepresentable = "not-representable", "the value cannot be written in this format";
+    /// A key path does not parse.
+    InvalidPath = "invalid-path", "invalid key path";
+    /// There is nothing at the key path.
+    PathNotFound = "path-not-found", "there is no such key or index";
+    /// A value does not have the shape that was asked for (typed reading or writing through serde).
+    TypeMismatch = "type-mismatch", "the value does not have the expected type";
+    /// A file cannot be read.
+    Read = "read", "cannot read";
+    /// A file cannot be written.
+    Write = "write", "cannot write";
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind) -> Self {
+        Error(Box::new(Inner {
+            kind,
+            detail: None,
+            reversed_path: Vec::new(),
+            position: None,
+            file: None,
+            source: None,
+        }))
+    }
+
+    /// An error with a sentence that the kind alone does not say. The sentence must not quote a value of the document.
+    pub(crate) fn with_detail(kind: ErrorKind, detail: impl Into<String>) -> Self {
+        let mut error = Error::new(kind);
+        error.0.detail = Some(detail.into());
+        error
+    }
+
+    pub(crate) fn io(kind: ErrorKind, file: &Path, source: io::Error) -> Self {
+        let mut error = Error::new(kind);
+        error.0.file = Some(file.to_owned());
+        error.0.source = Some(source);
+        error
+    }
+
+    pub(crate) fn at(mut self, position: Position) -> Self {
+        self.0.position.get_or_insert(position);
+        self
+    }
+
+    pub(crate) fn in_file(mut self, file: &Path) -> Self {
+        self.0.file.get_or_insert_with(|| file.to_owned());
+        self
+    }
+
+    /// Adds the key under which the error happened, on the way from the leaf to the root.
+    pub(crate) fn under_key(mut self, key: &str) -> Self {
+        self.0.reversed_path.push(Segment::Key(key.to_owned()));
+        self
+    }
+
+    /// Adds the array index under which the error happened, on the way from the leaf to the root.
+    pub(crate) fn under_index(mut self, index: usize) -> Self {
+        self.0.reversed_path.push(Segment::Index(index));
+        self
+    }
+
+    pub(crate) fn under_path(mut self, path: &KeyPath) -> Self {
+        self.0.reversed_path.extend(path.segments().iter().rev().cloned());
+        self
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Where in the document: the keys and indexes on the way to the value. Empty when no single value is at fault.
+    #[must_use]
+    pub fn path(&self) -> KeyPath {
+        self.0.reversed_path.iter().rev().cloned().collect()
+    }
+
+    /// Where in the text, for errors of the JSON itself.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        self.0.position
+    }
+
+    /// The file that was read or written, where the call named one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.0.file.as_deref()
+    }
+
+    /// Whether the content of the file cannot be trusted: a leaf or the MAC is missing, was changed or does not fit.
+    ///
+    /// ```
+    /// use sopskit::{EncryptedDocument, Identities};
+    ///
+    /// let text = std::fs::read("fixtures/invalid/mac-missing/input.json")?;
+    /// let key = std::fs::read_to_string("fixtures/keys/alice.txt")?;
+    /// let error = EncryptedDocument::parse(&text)?.decrypt(&Identities::parse(&key)?).unwrap_err();
+    /// assert!(error.is_tampered());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn is_tampered(&self) -> bool {
+        use ErrorKind::{
+            LeafNotAuthentic, LeafValue, MacMismatch, MacMissing, MacNotAuthentic, MalformedLeaf, NotEncrypted,
+        };
+        matches!(
+            self.0.kind,
+            LeafNotAuthentic | LeafValue | MacMismatch | MacMissing | MacNotAuthentic | MalformedLeaf | NotEncrypted
+        )
+    }
+
+    /// Whether a file could not be read because it does not exist.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.0.source.as_ref().is_some_and(|source| source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+impl From<std::convert::Infallible> for Error {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.0.file {
+            write!(f, "{}: ", file.display())?;
+        }
+        f.write_str(self.0.kind.says())?;
+        if !self.0.reversed_path.is_empty() {
+            write!(f, " at {}", self.path())?;
+        }
+        if let Some(Position { line, column }) = self.0.position {
+            write!(f, ", line {line} column {column}")?;
+        }
+        if let Some(detail) = &self.0.detail {
+            write!(f, ": {detail}")?;
+        }
+        if let Some(source) = &self.0.source {
+            write!(f, ": {source}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({:?}: {self})", self.0.kind)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|source| source as _)
+    }
+}

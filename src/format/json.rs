@@ -1,0 +1,272 @@
+//! JSON: a strict reader that loses nothing, and (in [`write`]) a writer that spells as sops does.
+//!
+//! The reader is this crate's own, because what SOPS needs of it no general parser gives without a price for others: the digits of every
+//! number as they stand (serde_json's `arbitrary_precision` would change every other user of serde_json in the same build), a
+//! refusal with key path and position for all that a tree cannot hold exactly, and strings that go into wiped memory without
+//! an unwiped copy in between. The tests hold it against serde_json on generated and hostile inputs.
+
+mod number;
+pub(crate) mod write;
+
+use crate::error::{Error, ErrorKind, Position, Result};
+use crate::secret::Text;
+use crate::tree::{MAX_DEPTH, Map, Value};
+
+pub use write::Indent;
+
+/// The object that `bytes` spell.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Map> {
+    let mut reader = Reader::new(bytes)?;
+    reader.skip_space();
+    match reader.peek() {
+        None => Err(Error::new(ErrorKind::EmptyInput)),
+        Some(b'{') => {
+            let map = reader.object()?;
+            reader.end()?;
+            Ok(map)
+        }
+        Some(b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
+            Err(reader.fail(ErrorKind::NotAnObject, reader.at))
+        }
+        Some(_) => Err(reader.unexpected("an object")),
+    }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    open: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8]) -> Result<Self> {
+        if bytes.starts_with("\u{feff}".as_bytes()) {
+            return Err(Error::new(ErrorKind::ByteOrderMark));
+        }
+        let text = std::str::from_utf8(bytes)
+            .map_err(|error| Error::new(ErrorKind::NotUtf8).at(Position::of(bytes, error.valid_up_to())))?;
+        Ok(Reader { text, at: 0, open: 0 })
+    }
+
+    fn bytes(&self) -> &'a [u8] {
+        self.text.as_bytes()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes().get(self.at).copied()
+    }
+
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn fail(&self, kind: ErrorKind, at: usize) -> Error {
+        Error::new(kind).at(Position::of(self.bytes(), at))
+    }
+
+    fn syntax(&self, problem: &str, at: usize) -> Error {
+        Error::with_detail(ErrorKind::Syntax, problem).at(Position::of(self.bytes(), at))
+    }
+
+    fn unexpected(&self, expected: &str) -> Error {
+        match self.peek() {
+            None => self.syntax(&format!("the text ends where {expected} should be"), self.at),
+            Some(_) => self.syntax(&format!("expected {expected}"), self.at),
+        }
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.skip_space();
+        if self.at == self.text.len() { Ok(()) } else { Err(self.fail(ErrorKind::TrailingData, self.at)) }
+    }
+
+    /// Passes an opening bracket.
+    fn enter(&mut self) -> Result<()> {
+        if self.open == MAX_DEPTH {
+            return Err(self.fail(ErrorKind::TooDeep, self.at));
+        }
+        self.open += 1;
+        self.at += 1;
+        self.skip_space();
+        Ok(())
+    }
+
+    /// Passes a closing bracket, if it is next.
+    fn leave(&mut self, bracket: u8) -> bool {
+        let closed = self.peek() == Some(bracket);
+        if closed {
+            self.at += 1;
+            self.open -= 1;
+        }
+        closed
+    }
+
+    fn value(&mut self) -> Result<Value> {
+        match self.peek() {
+            Some(b'"') => Ok(Value::Text(Text::from(self.string()?))),
+            Some(b'{') => self.object().map(Value::Object),
+            Some(b'[') => self.array().map(Value::Array),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.word("true", Value::Bool(true)),
+            Some(b'f') => self.word("false", Value::Bool(false)),
+            Some(b'n') => self.word("null", Value::Null),
+            _ => Err(self.unexpected("a value")),
+        }
+    }
+
+    fn word(&mut self, word: &str, value: Value) -> Result<Value> {
+        if !self.text[self.at..].starts_with(word) {
+            return Err(self.unexpected("a value"));
+        }
+        self.at += word.len();
+        Ok(value)
+    }
+
+    fn object(&mut self) -> Result<Map> {
+        self.enter()?;
+        let mut map = Map::new();
+        if self.leave(b'}') {
+            return Ok(map);
+        }
+        loop {
+            let key_at = self.at;
+            if self.peek() != Some(b'"') {
+                return Err(self.unexpected("a key in double quotes"));
+            }
+            let key = self.string()?;
+            self.skip_space();
+            if self.peek() != Some(b':') {
+                return Err(self.unexpected("a colon").under_key(&key));
+            }
+            self.at += 1;
+            self.skip_space();
+            let value = self.value().map_err(|error| error.under_key(&key))?;
+            if let Err(key) = map.insert_new(key, value) {
+                return Err(self.fail(ErrorKind::DuplicateKey, key_at).under_key(key));
+            }
+            self.skip_space();
+            if self.leave(b'}') {
+                return Ok(map);
+            }
+            self.comma("a comma or }")?;
+        }
+    }
+
+    fn array(&mut self) -> Result<Vec<Value>> {
+        self.enter()?;
+        let mut items = Vec::new();
+        if self.leave(b']') {
+            return Ok(items);
+        }
+        loop {
+            let item = self.value().map_err(|error| error.under_index(items.len()))?;
+            items.push(item);
+            self.skip_space();
+            if self.leave(b']') {
+                return Ok(items);
+            }
+            self.comma("a comma or ]")?;
+        }
+    }
+
+    fn comma(&mut self, expected: &str) -> Result<()> {
+        if self.peek() != Some(b',') {
+            return Err(self.unexpected(expected));
+        }
+        self.at += 1;
+        self.skip_space();
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<Value> {
+        let start = self.at;
+        let (literal, end) = number::scan(self.text, start)
+            .map_err(|at| self.syntax("a number must have digits, and no leading zero", at))?;
+        self.at = end;
+        number::parse(&literal).map_err(|error| error.at(Position::of(self.bytes(), start)))
+    }
+
+    /// A string whose opening quote is next.
+    fn string(&mut self) -> Result<String> {
+        let start = self.at + 1;
+        let end = self.plain_run(start)?;
+        if self.bytes()[end] == b'"' {
+            self.at = end + 1;
+            return Ok(self.text[start..end].to_owned());
+        }
+        self.escaped_string(start)
+    }
+
+    /// Where the run of characters that stand for themselves ends: at a quote or a backslash.
+    fn plain_run(&self, start: usize) -> Result<usize> {
+        let rest = &self.bytes()[start..];
+        let length = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+        if let Some(control) = rest[..length].iter().position(|&byte| byte < 0x20) {
+            return Err(self.syntax("a control character in a string must be escaped", start + control));
+        }
+        if length == rest.len() {
+            return Err(self.syntax("a string is not closed", self.at));
+        }
+        Ok(start + length)
+    }
+
+    /// The string from `start`, allocated once at its final size or more, so that no copy of it is left behind unwiped.
+    fn escaped_string(&mut self, start: usize) -> Result<String> {
+        let mut close = self.plain_run(start)?;
+        while self.bytes()[close] == b'\\' {
+            if close + 2 > self.text.len() - 1 {
+                return Err(self.syntax("a string is not closed", self.at));
+            }
+            close = self.plain_run(close + 2)?;
+        }
+        // Wiped also when an escape turns out to be wrong.
+        let mut string = zeroize::Zeroizing::new(String::with_capacity(close - start));
+        let mut at = start;
+        loop {
+            let run = self.plain_run(at)?;
+            string.push_str(&self.text[at..run]);
+            if run == close {
+                self.at = close + 1;
+                return Ok(std::mem::take(&mut *string));
+            }
+            let (character, after) = self.escape(run)?;
+            string.push(character);
+            at = after;
+        }
+    }
+
+    /// The character that the escape at `at` stands for, and where it ends.
+    fn escape(&self, at: usize) -> Result<(char, usize)> {
+        let character = match self.bytes().get(at + 1) {
+            Some(c @ (b'"' | b'\\' | b'/')) => char::from(*c),
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => return self.unicode_escape(at),
+            _ => return Err(self.syntax("unknown escape in a string", at)),
+        };
+        Ok((character, at + 2))
+    }
+
+    fn unicode_escape(&self, at: usize) -> Result<(char, usize)> {
+        let unit = self.code_unit(at).ok_or_else(|| self.syntax("\\u must be followed by four hex digits", at))?;
+        let (code, end) = match unit {
+            0xd800..=0xdbff => match self.code_unit(at + 6) {
+                Some(low @ 0xdc00..=0xdfff) => (0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00), at + 12),
+                _ => return Err(self.fail(ErrorKind::LoneSurrogate, at)),
+            },
+            _ => (unit, at + 6),
+        };
+        char::from_u32(code).map(|character| (character, end)).ok_or_else(|| self.fail(ErrorKind::LoneSurrogate, at))
+    }
+
+    /// The number in `\uXXXX` at `at`, if it stands there.
+    fn code_unit(&self, at: usize) -> Option<u32> {
+        let digits = self.bytes().get(at..at + 6)?.strip_prefix(b"\\u")?;
+        digits.iter().try_fold(0, |unit, &digit| Some(unit * 16 + char::from(digit).to_digit(16)?))
+    }
+}

@@ -1,0 +1,105 @@
+//! Files: read whole, and replaced whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use rand::Rng as _;
+use zeroize::Zeroizing;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The bytes of a file, in memory that is wiped on drop.
+///
+/// # Errors
+/// [`ErrorKind::Read`].
+pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+    fs::read(path).map(Zeroizing::new).map_err(|error| Error::io(ErrorKind::Read, path, error))
+}
+
+/// Writes a file so that a reader sees the old content or the new one, never a part, also when the machine stops in between.
+///
+/// A new file is readable by its owner only. An existing one keeps its permissions, and behind a symbolic link the file that
+/// it points to is replaced. What is no regular file (`/dev/stdout`, a pipe) is written to directly.
+///
+/// ```
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("secrets.enc.json");
+/// sopskit::replace_file(&path, b"{}\n")?;
+/// assert_eq!(std::fs::read(&path)?, b"{}\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`ErrorKind::Write`]. The old file is then as it was, and no other file is left behind.
+pub fn replace_file(path: impl AsRef<Path>, content: &[u8]) -> Result<()> {
+    let path = path.as_ref();
+    replace(path, content).map_err(|error| Error::io(ErrorKind::Write, path, error))
+}
+
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let (target, old) = match fs::canonicalize(path) {
+        Ok(target) => (target.clone(), Some(fs::metadata(&target)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (path.to_owned(), None),
+        Err(error) => return Err(error),
+    };
+    if old.as_ref().is_some_and(|old| !old.is_file()) {
+        return OpenOptions::new().write(true).open(&target)?.write_all(content);
+    }
+    let directory = match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let temporary = Temporary::create(directory)?;
+    (&temporary.file).write_all(content)?;
+    if let Some(old) = old {
+        temporary.file.set_permissions(old.permissions())?;
+    }
+    temporary.file.sync_all()?;
+    temporary.rename(&target)?;
+    sync_directory(directory)
+}
+
+/// A private file beside its target, removed on drop unless it was renamed.
+struct Temporary {
+    file: File,
+    path: PathBuf,
+    renamed: bool,
+}
+
+impl Temporary {
+    fn create(directory: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        loop {
+            let path = directory.join(format!(".sopskit-{:016x}.tmp", rand::rngs::OsRng.r#gen::<u64>()));
+            match options.open(&path) {
+                Ok(file) => return Ok(Temporary { file, path, renamed: false }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn rename(mut self, target: &Path) -> io::Result<()> {
+        fs::rename(&self.path, target)?;
+        self.renamed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.renamed {
+            // There is nothing better to do when this fails too; the file holds no plaintext that the target would not.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Makes the rename itself survive a crash. Windows has no such call.
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
+}

@@ -1,0 +1,180 @@
+//! Leaves: the text `ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]` to its parts and back, and values to the bytes that are sealed.
+//!
+//! Source: section 2 of the format page, `aes/cipher.go` of sops.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::DateTime;
+use zeroize::Zeroizing;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::secret::{Bytes, Text};
+use crate::tree::{Value, float_text};
+
+/// The length of a nonce in bytes. SOPS takes 32 where AES-GCM is mostly used with 12.
+pub(crate) const IV_LEN: usize = 32;
+/// The length of an authentication tag in bytes.
+pub(crate) const TAG_LEN: usize = 16;
+
+const HEAD: &str = "ENC[AES256_GCM,data:";
+const IV: &str = ",iv:";
+const TAG: &str = ",tag:";
+const TYPE: &str = ",type:";
+const END: &str = "]";
+
+/// How the bytes of a leaf are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LeafType {
+    Str,
+    Int,
+    Float,
+    Bool,
+    /// Only in old files; read as text where it is UTF-8.
+    Bytes,
+    /// RFC 3339, from a YAML file that was encrypted into JSON; in JSON a string.
+    Time,
+    /// From a list of a YAML file, likewise. No MAC covers it.
+    Comment,
+}
+
+impl LeafType {
+    fn name(self) -> &'static str {
+        match self {
+            LeafType::Str => "str",
+            LeafType::Int => "int",
+            LeafType::Float => "float",
+            LeafType::Bool => "bool",
+            LeafType::Bytes => "bytes",
+            LeafType::Time => "time",
+            LeafType::Comment => "comment",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        use LeafType::{Bool, Bytes, Comment, Float, Int, Str, Time};
+        [Str, Int, Float, Bool, Bytes, Time, Comment].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// An encrypted leaf, taken apart. The ciphertext is still base64.
+pub(crate) struct Leaf<'a> {
+    data: &'a str,
+    pub(crate) iv: [u8; IV_LEN],
+    pub(crate) tag: [u8; TAG_LEN],
+    pub(crate) kind: LeafType,
+}
+
+impl<'a> Leaf<'a> {
+    /// The parts of a leaf's text.
+    ///
+    /// Stricter than sops, which ignores what follows the `]`: there is exactly one text for these parts.
+    pub(crate) fn parse(text: &'a str) -> Result<Self> {
+        let malformed = || Error::new(ErrorKind::MalformedLeaf);
+        let inside = text.strip_prefix(HEAD).and_then(|rest| rest.strip_suffix(END)).ok_or_else(malformed)?;
+        let (data, rest) = inside.split_once(IV).ok_or_else(malformed)?;
+        let (iv, rest) = rest.split_once(TAG).ok_or_else(malformed)?;
+        let (tag, kind) = rest.split_once(TYPE).ok_or_else(malformed)?;
+        if data.is_empty() || kind.is_empty() {
+            return Err(malformed());
+        }
+        Ok(Leaf {
+            data,
+            iv: decode_array(iv).ok_or_else(malformed)?,
+            tag: decode_array(tag).ok_or_else(malformed)?,
+            kind: LeafType::from_name(kind).ok_or_else(|| Error::new(ErrorKind::UnknownLeafType))?,
+        })
+    }
+
+    /// The ciphertext, in memory of its own that it can be opened in.
+    pub(crate) fn ciphertext(&self) -> Result<Vec<u8>> {
+        STANDARD.decode(self.data).map_err(|_| Error::new(ErrorKind::MalformedLeaf))
+    }
+}
+
+/// Base64 of exactly `N` bytes, in its one canonical spelling.
+fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
+    // The decoder asks for room for whole groups of three bytes.
+    let mut bytes = [0; IV_LEN + 2];
+    let length = STANDARD.decode_slice(text, &mut bytes).ok()?;
+    bytes.get(..length)?.try_into().ok()
+}
+
+/// The text of a leaf.
+pub(crate) fn text(ciphertext: &[u8], iv: &[u8; IV_LEN], tag: &[u8; TAG_LEN], kind: LeafType) -> String {
+    let encoded = |bytes: usize| bytes.div_ceil(3) * 4;
+    let fixed = HEAD.len() + IV.len() + TAG.len() + TYPE.len() + kind.name().len() + END.len();
+    let mut text = String::with_capacity(fixed + encoded(ciphertext.len()) + encoded(iv.len()) + encoded(tag.len()));
+    for (before, bytes) in [(HEAD, ciphertext), (IV, iv.as_slice()), (TAG, tag.as_slice())] {
+        text.push_str(before);
+        STANDARD.encode_string(bytes, &mut text);
+    }
+    for part in [TYPE, kind.name(), END] {
+        text.push_str(part);
+    }
+    text
+}
+
+/// The bytes that a value is hashed as and, where it is encrypted, sealed as. `None` for values that are no leaves.
+///
+/// Numbers are wiped by no one: they are a few bytes on the heap for the time of one leaf.
+pub(crate) fn plain_bytes(value: &Value) -> Option<(Cow<'_, [u8]>, LeafType)> {
+    Some(match value {
+        Value::Text(text) => (Cow::Borrowed(text.as_str().as_bytes()), LeafType::Str),
+        Value::Bytes(bytes) => (Cow::Borrowed(bytes.as_bytes()), LeafType::Str),
+        Value::Int(number) => (Cow::Owned(number.to_string().into_bytes()), LeafType::Int),
+        Value::Float(number) => (Cow::Owned(float_text(*number).into_bytes()), LeafType::Float),
+        Value::Bool(true) => (Cow::Borrowed(b"True"), LeafType::Bool),
+        Value::Bool(false) => (Cow::Borrowed(b"False"), LeafType::Bool),
+        Value::Comment(text) => (Cow::Borrowed(text.as_str().as_bytes()), LeafType::Comment),
+        Value::Null | Value::Array(_) | Value::Object(_) => return None,
+    })
+}
+
+/// The type under which a value is sealed again that replaces, or still is, the one in the leaf `sealed`.
+///
+/// A string that came from a time or from bytes stays one, so that a rewrite does not change what YAML makes of it.
+pub(crate) fn kept_type(kind: LeafType, sealed: &str) -> LeafType {
+    match Leaf::parse(sealed).map(|leaf| leaf.kind) {
+        Ok(was @ (LeafType::Bytes | LeafType::Time)) if kind == LeafType::Str => was,
+        _ => kind,
+    }
+}
+
+/// The value that opened bytes stand for.
+pub(crate) fn value(plain: Vec<u8>, kind: LeafType) -> Result<Value> {
+    let text = match String::from_utf8(plain) {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) => {
+            let bytes = Bytes::from(error.into_bytes());
+            return match kind {
+                LeafType::Str | LeafType::Bytes => Ok(Value::Bytes(bytes)),
+                _ => Err(Error::new(ErrorKind::LeafValue)),
+            };
+        }
+    };
+    let value = match kind {
+        LeafType::Str | LeafType::Bytes => Some(Value::Text(Text::from(text))),
+        LeafType::Time => DateTime::parse_from_rfc3339(&text).is_ok().then(|| Value::Text(Text::from(text))),
+        LeafType::Comment => Some(Value::Comment(Text::from(text))),
+        LeafType::Int => text.parse().ok().map(Value::Int),
+        LeafType::Float => parse_float(&text).map(Value::Float),
+        LeafType::Bool => parse_bool(&text).map(Value::Bool),
+    };
+    value.ok_or_else(|| Error::new(ErrorKind::LeafValue))
+}
+
+/// A finite float. What Go's `ParseFloat` takes beyond that (hexadecimal, `inf`, `NaN`) no sops writes for JSON.
+fn parse_float(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// What Go's `ParseBool` takes.
+fn parse_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}

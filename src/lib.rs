@@ -1,0 +1,83 @@
+#![doc = include_str!("../README.md")]
+
+mod cipher;
+mod document;
+mod error;
+mod format;
+mod fs;
+mod keys;
+mod leaf;
+mod mac;
+mod metadata;
+mod path;
+mod rules;
+mod secret;
+mod tree;
+mod walk;
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use document::{Document, EncryptOptions, EncryptedDocument};
+pub use error::{Error, ErrorKind, Position, Result};
+pub use format::{Format, Indent};
+pub use fs::replace_file;
+pub use keys::{Environment, Identities, Recipients};
+pub use metadata::{KeyKind, MasterKey, Metadata, SOPS_VERSION};
+pub use path::{KeyPath, Segment};
+pub use rules::{DEFAULT_UNENCRYPTED_SUFFIX, Rule};
+pub use secret::{Bytes, Text};
+pub use tree::{MAX_DEPTH, Map, Value};
+
+/// Reads an encrypted JSON file into any type that serde can read, after its MAC has been verified.
+///
+/// ```
+/// use sopskit::Identities;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Token {
+///     access_token: String,
+/// }
+///
+/// let identities = Identities::from_file("fixtures/keys/alice.txt")?; // or Identities::from_env()
+/// let token: Token = sopskit::decrypt_file("fixtures/3.11.0/token-like/sealed.json", &identities)?;
+/// # assert!(!token.access_token.is_empty());
+/// # Ok::<(), sopskit::Error>(())
+/// ```
+///
+/// # Errors
+/// [`ErrorKind::Read`] when the file cannot be read, and those of [`decrypt`]; all with the name of the file.
+pub fn decrypt_file<T: DeserializeOwned>(path: impl AsRef<Path>, identities: &Identities) -> Result<T> {
+    let path = path.as_ref();
+    decrypt(&fs::read(path)?, identities).map_err(|error| error.in_file(path))
+}
+
+/// Reads an encrypted JSON document into any type that serde can read, after its MAC has been verified.
+///
+/// # Errors
+/// Those of [`EncryptedDocument::parse`], of [`EncryptedDocument::decrypt`] and of [`Document::deserialize`].
+pub fn decrypt<T: DeserializeOwned>(bytes: &[u8], identities: &Identities) -> Result<T> {
+    EncryptedDocument::parse(bytes)?.decrypt(identities)?.deserialize()
+}
+
+/// Encrypts any type that serde writes as an object: the text of a file that the sops CLI opens.
+///
+/// The defaults are those of sops; [`EncryptOptions`] has others. [`replace_file`] puts the text where a reader never sees half of it.
+///
+/// ```
+/// use sopskit::{Identities, Recipients};
+///
+/// let recipients = Recipients::parse("age1u2f7yk4gzql7dcnlp26xgm7kf7rxsr0l7nx58y4tcgy5jvv2av4qdjd0eq")?;
+/// let secrets = std::collections::BTreeMap::from([("password", "hunter2")]);
+/// let text: String = sopskit::encrypt(&secrets, &recipients)?;
+/// assert!(text.contains(r#""password": "ENC[AES256_GCM,data:"#));
+/// # Ok::<(), sopskit::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of [`Document::from_serialize`] and [`Document::encrypt`].
+pub fn encrypt<T: Serialize + ?Sized>(value: &T, recipients: &Recipients) -> Result<String> {
+    Ok(Document::from_serialize(value, recipients)?.encrypt()?.to_string())
+}

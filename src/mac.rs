@@ -1,0 +1,61 @@
+//! The MAC of a document: SHA-512 over the plaintext of its leaves.
+//!
+//! Source: section 4 of the format page, `Tree.Encrypt` in `sops.go`.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha512};
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use crate::leaf::{LeafType, plain_bytes};
+use crate::tree::Value;
+
+/// SHA-256 of "sops": hashed first when only encrypted leaves count, so that the two kinds of MAC never agree.
+const ONLY_ENCRYPTED: [u8; 32] = [
+    0x8a, 0x3f, 0xd2, 0xad, 0x54, 0xce, 0x66, 0x52, 0x7b, 0x10, 0x34, 0xf3, 0xd1, 0x47, 0xbe, 0x0b, 0x0b, 0x97, 0x5b,
+    0x3b, 0xf4, 0x4f, 0x72, 0xc6, 0xfd, 0xad, 0xec, 0x81, 0x76, 0xf2, 0x7d, 0x69,
+];
+
+/// A MAC in the making: fed with the leaves in the order of the document.
+pub(crate) struct Mac {
+    hash: Sha512,
+    only_encrypted: bool,
+}
+
+impl Mac {
+    pub(crate) fn new(only_encrypted: bool) -> Self {
+        let mut hash = Sha512::new();
+        if only_encrypted {
+            hash.update(ONLY_ENCRYPTED);
+        }
+        Mac { hash, only_encrypted }
+    }
+
+    /// Adds a leaf. Comments do not count.
+    pub(crate) fn add(&mut self, leaf: &Value, encrypted: bool) {
+        if self.only_encrypted && !encrypted {
+            return;
+        }
+        match plain_bytes(leaf) {
+            None | Some((_, LeafType::Comment)) => {}
+            Some((plain, _)) => self.hash.update(plain),
+        }
+    }
+
+    /// The MAC as it is sealed in a file: upper-case hex.
+    pub(crate) fn finish(self) -> Zeroizing<String> {
+        let digest = self.hash.finalize();
+        let mut text = Zeroizing::new(String::with_capacity(2 * digest.len()));
+        for byte in digest {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02X}");
+        }
+        text
+    }
+
+    /// Whether this is the MAC that `expected` spells, in a time that does not depend on where they differ.
+    pub(crate) fn verify(self, expected: &[u8]) -> bool {
+        self.finish().as_bytes().ct_eq(expected).into()
+    }
+}

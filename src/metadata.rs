@@ -1,0 +1,342 @@
+//! The `sops` object of an encrypted file: its fields as they stand, and what they mean.
+//!
+//! The fields are kept as they were read, so that unknown ones, the lists of foreign master keys and their order survive a rewrite.
+//! Source: section 5 of the format page, `stores/stores.go` of sops.
+
+use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::rules::Rule;
+use crate::tree::{Map, Value};
+
+/// The release of sops whose format is written: the `version` of new files.
+pub const SOPS_VERSION: &str = "3.13.2";
+
+/// The top-level key of the metadata.
+pub(crate) const SOPS: &str = "sops";
+
+const LAST_MODIFIED: &str = "lastmodified";
+const MAC: &str = "mac";
+const MAC_ONLY_ENCRYPTED: &str = "mac_only_encrypted";
+const KEY_GROUPS: &str = "key_groups";
+const SHAMIR_THRESHOLD: &str = "shamir_threshold";
+const VERSION: &str = "version";
+const ENC: &str = "enc";
+const RECIPIENT: &str = "recipient";
+const RULES: [&str; 6] = [
+    "unencrypted_suffix",
+    "encrypted_suffix",
+    "unencrypted_regex",
+    "encrypted_regex",
+    "unencrypted_comment_regex",
+    "encrypted_comment_regex",
+];
+
+/// What an encrypted file says of itself; readable without a key.
+///
+/// Nothing of it but `lastmodified` is authenticated: whoever can write the file can change the list of master keys, say.
+#[derive(Clone, Debug)]
+pub struct Metadata {
+    fields: Map,
+    rule: Rule,
+    key_groups: Vec<Vec<MasterKey>>,
+    last_modified: DateTime<FixedOffset>,
+}
+
+/// The kinds of master key that SOPS knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyKind {
+    /// An age recipient.
+    Age,
+    /// An OpenPGP key.
+    Pgp,
+    /// A key of AWS KMS.
+    Kms,
+    /// A key of Google Cloud KMS.
+    GcpKms,
+    /// A key of Huawei Cloud KMS.
+    HcKms,
+    /// A key of Azure Key Vault.
+    AzureKv,
+    /// A key of the transit engine of HashiCorp Vault.
+    HcVault,
+}
+
+impl KeyKind {
+    const ALL: [KeyKind; 7] =
+        [KeyKind::Kms, KeyKind::GcpKms, KeyKind::HcKms, KeyKind::AzureKv, KeyKind::HcVault, KeyKind::Pgp, KeyKind::Age];
+
+    /// The name of the metadata field that lists keys of this kind.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            KeyKind::Age => "age",
+            KeyKind::Pgp => "pgp",
+            KeyKind::Kms => "kms",
+            KeyKind::GcpKms => "gcp_kms",
+            KeyKind::HcKms => "hckms",
+            KeyKind::AzureKv => "azure_kv",
+            KeyKind::HcVault => "hc_vault",
+        }
+    }
+
+    /// The fields that together name a key of this kind.
+    fn name_fields(self) -> &'static [&'static str] {
+        match self {
+            KeyKind::Age => &[RECIPIENT],
+            KeyKind::Pgp => &["fp"],
+            KeyKind::Kms => &["arn"],
+            KeyKind::GcpKms => &["resource_id"],
+            KeyKind::HcKms => &["key_id"],
+            KeyKind::AzureKv => &["vault_url", "name", "version"],
+            KeyKind::HcVault => &["vault_address", "engine_path", "key_name"],
+        }
+    }
+}
+
+/// A master key of a file: it wraps the data key.
+#[derive(Clone, Debug)]
+pub struct MasterKey {
+    kind: KeyKind,
+    name: String,
+    enc: String,
+}
+
+impl MasterKey {
+    /// What kind of key this is.
+    #[must_use]
+    pub fn kind(&self) -> KeyKind {
+        self.kind
+    }
+
+    /// What the key is known by: a recipient, a fingerprint, an ARN; of several parts joined by slashes where the kind has no single name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The wrapped data key, as the file spells it.
+    #[must_use]
+    pub fn enc(&self) -> &str {
+        &self.enc
+    }
+
+    fn parse(kind: KeyKind, entry: &Value) -> Result<Self> {
+        let fields = entry.as_object().ok_or_else(|| invalid("expected an object"))?;
+        let names = kind.name_fields().iter().map(|field| required(fields, field)).collect::<Result<Vec<_>>>()?;
+        Ok(MasterKey { kind, name: names.join("/"), enc: required(fields, ENC)?.to_owned() })
+    }
+}
+
+impl Metadata {
+    /// The metadata of a new file whose data key is wrapped for age recipients, given as recipient and wrapped key.
+    pub(crate) fn new(
+        wrapped: impl IntoIterator<Item = (String, String)>,
+        rule: Option<&Rule>,
+        mac_only_encrypted: bool,
+    ) -> Result<Self> {
+        let entries = wrapped.into_iter().map(|(recipient, enc)| {
+            Value::Object(Map::from_iter([(ENC, Value::from(enc)), (RECIPIENT, Value::from(recipient))]))
+        });
+        let mut fields = Map::new();
+        fields.insert(KeyKind::Age.as_str(), entries.collect::<Vec<_>>());
+        if let Some((field, text)) = rule.map(Rule::field) {
+            fields.insert(field, text);
+        }
+        if mac_only_encrypted {
+            fields.insert(MAC_ONLY_ENCRYPTED, true);
+        }
+        fields.insert(VERSION, SOPS_VERSION);
+        fields.insert(LAST_MODIFIED, timestamp(Utc::now().fixed_offset()));
+        fields.insert(MAC, "");
+        fields.sort_by_key();
+        Metadata::parse(fields)
+    }
+
+    /// The meaning of the `sops` object of a file.
+    pub(crate) fn parse(fields: Map) -> Result<Self> {
+        let time = required(&fields, LAST_MODIFIED)?;
+        let last_modified = DateTime::parse_from_rfc3339(time)
+            .map_err(|_| invalid("expected a time in the form of RFC 3339").under_key(LAST_MODIFIED))?;
+        let numbers: Vec<&str> = required(&fields, VERSION)?.splitn(3, '.').collect();
+        if numbers.len() != 3 || !numbers.iter().all(|number| number.starts_with(|c: char| c.is_ascii_digit())) {
+            return Err(invalid("expected three numbers, as in 3.13.2").under_key(VERSION));
+        }
+        text(&fields, MAC)?;
+        if !matches!(fields.get(MAC_ONLY_ENCRYPTED), None | Some(Value::Null | Value::Bool(_))) {
+            return Err(invalid("expected true or false").under_key(MAC_ONLY_ENCRYPTED));
+        }
+        if !matches!(fields.get(SHAMIR_THRESHOLD), None | Some(Value::Null | Value::Int(0..))) {
+            return Err(invalid("expected a number").under_key(SHAMIR_THRESHOLD));
+        }
+        Ok(Metadata { rule: rule(&fields)?, key_groups: key_groups(&fields)?, last_modified, fields })
+    }
+
+    /// The encryption rule. Where the file names none it is the default one.
+    #[must_use]
+    pub fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
+    /// When the file was last encrypted, to the second.
+    #[must_use]
+    pub fn last_modified(&self) -> DateTime<Utc> {
+        self.last_modified.to_utc()
+    }
+
+    /// The release of sops whose format the file is in.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        self.fields.get(VERSION).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Whether the MAC covers the encrypted leaves only.
+    #[must_use]
+    pub fn mac_only_encrypted(&self) -> bool {
+        self.fields.get(MAC_ONLY_ENCRYPTED).and_then(Value::as_bool).unwrap_or_default()
+    }
+
+    /// The key groups. The master keys of one group wrap the same secret: the data key itself, where there is but one group.
+    pub fn key_groups(&self) -> impl ExactSizeIterator<Item = &[MasterKey]> {
+        self.key_groups.iter().map(Vec::as_slice)
+    }
+
+    /// How many key groups give the data key together, where there are several. All of them, unless the file says otherwise.
+    #[must_use]
+    pub fn shamir_threshold(&self) -> usize {
+        let threshold = self.fields.get(SHAMIR_THRESHOLD).and_then(Value::as_i64).unwrap_or_default();
+        usize::try_from(threshold).ok().filter(|threshold| *threshold > 0).unwrap_or(self.key_groups.len())
+    }
+
+    /// The recipients of the file: its age master keys, of all groups.
+    pub fn recipients(&self) -> impl Iterator<Item = &str> {
+        self.key_groups.iter().flatten().filter(|key| key.kind == KeyKind::Age).map(MasterKey::name)
+    }
+
+    /// All fields, in the order of the file.
+    pub(crate) fn fields(&self) -> &Map {
+        &self.fields
+    }
+
+    /// The sealed MAC, if there is one.
+    pub(crate) fn mac(&self) -> Option<&str> {
+        self.fields.get(MAC).and_then(Value::as_str).filter(|mac| !mac.is_empty())
+    }
+
+    /// The additional data of the sealed MAC.
+    pub(crate) fn mac_additional_data(&self) -> String {
+        timestamp(self.last_modified)
+    }
+
+    /// Sets the time of the last change to now. The MAC must be sealed anew afterwards.
+    pub(crate) fn touch(&mut self) {
+        self.last_modified = Utc::now().fixed_offset();
+        self.fields.insert(LAST_MODIFIED, timestamp(self.last_modified));
+    }
+
+    pub(crate) fn set_mac(&mut self, sealed: String) {
+        self.fields.insert(MAC, sealed);
+    }
+
+    /// Replaces the wrapped key of each master key, in the order of [`key_groups`](Self::key_groups).
+    pub(crate) fn rewrap(&mut self, wrap: impl Fn(usize, &MasterKey) -> Result<String>) -> Result<()> {
+        for (index, group) in self.key_groups.iter_mut().enumerate() {
+            let lists = match self.fields.get_mut(KEY_GROUPS) {
+                Some(Value::Array(groups)) if !groups.is_empty() => match groups.get_mut(index) {
+                    Some(Value::Object(lists)) => lists,
+                    _ => continue,
+                },
+                _ => &mut self.fields,
+            };
+            for kind in KeyKind::ALL {
+                let Some(Value::Array(entries)) = lists.get_mut(kind.as_str()) else { continue };
+                for (key, entry) in group.iter_mut().filter(|key| key.kind == kind).zip(entries) {
+                    key.enc = wrap(index, key)?;
+                    if let Value::Object(fields) = entry {
+                        fields.insert(ENC, key.enc.as_str());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A time as sops writes it, and as it goes into the additional data of the MAC: without fractions, `Z` for UTC.
+fn timestamp(time: DateTime<FixedOffset>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn invalid(detail: &str) -> Error {
+    Error::with_detail(ErrorKind::InvalidMetadata, detail)
+}
+
+/// A field that is a string, or absent.
+fn text<'a>(fields: &'a Map, name: &str) -> Result<Option<&'a str>> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Text(text)) => Ok(Some(text.as_str())),
+        Some(_) => Err(invalid("expected a string").under_key(name)),
+    }
+}
+
+fn required<'a>(fields: &'a Map, name: &str) -> Result<&'a str> {
+    text(fields, name)?.ok_or_else(|| invalid("the field is missing").under_key(name))
+}
+
+fn rule(fields: &Map) -> Result<Rule> {
+    let mut found = None;
+    for name in RULES {
+        let Some(text) = text(fields, name)?.filter(|text| !text.is_empty()) else { continue };
+        let Some(rule) = Rule::from_field(name, text) else { continue };
+        let rule = rule.map_err(|error| error.under_key(name))?;
+        if let Some(other) = found.replace(rule) {
+            let detail = format!("{} and {name}", other.field().0);
+            return Err(Error::with_detail(ErrorKind::ConflictingRules, detail));
+        }
+    }
+    Ok(found.unwrap_or_default())
+}
+
+/// The master keys of a file: one group of the flat lists, or the groups of `key_groups`.
+fn key_groups(fields: &Map) -> Result<Vec<Vec<MasterKey>>> {
+    let flat = master_keys(fields)?;
+    let groups = match fields.get(KEY_GROUPS) {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(groups)) => groups
+            .iter()
+            .enumerate()
+            .map(|(index, group)| {
+                let lists = group.as_object().ok_or_else(|| invalid("expected an object"));
+                lists.and_then(master_keys).map_err(|error| error.under_index(index).under_key(KEY_GROUPS))
+            })
+            .collect::<Result<_>>()?,
+        Some(_) => return Err(invalid("expected a list").under_key(KEY_GROUPS)),
+    };
+    match (flat.is_empty(), groups.is_empty()) {
+        (true, true) => Err(invalid("there is no master key")),
+        (false, true) => Ok(vec![flat]),
+        (true, false) => Ok(groups),
+        (false, false) => Err(invalid("there are both key_groups and master keys outside of them")),
+    }
+}
+
+/// The master keys in the lists of one object, kinds in the order in which sops reads them.
+fn master_keys(lists: &Map) -> Result<Vec<MasterKey>> {
+    let mut keys = Vec::new();
+    for kind in KeyKind::ALL {
+        match lists.get(kind.as_str()) {
+            None | Some(Value::Null) => {}
+            Some(Value::Array(entries)) => {
+                for (index, entry) in entries.iter().enumerate() {
+                    let key = MasterKey::parse(kind, entry)
+                        .map_err(|error| error.under_index(index).under_key(kind.as_str()))?;
+                    keys.push(key);
+                }
+            }
+            Some(_) => return Err(invalid("expected a list").under_key(kind.as_str())),
+        }
+    }
+    Ok(keys)
+}

@@ -1,0 +1,166 @@
+//! Encryption rules: which leaves of a document are encrypted.
+//!
+//! Source: section 3 of the format page, `shouldBeEncrypted` in `sops.go`.
+
+mod re2;
+
+use std::fmt;
+
+use regex::bytes::Regex;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The suffix of keys whose values stay in clear unless a rule says otherwise.
+pub const DEFAULT_UNENCRYPTED_SUFFIX: &str = "_unencrypted";
+
+/// Which leaves of a document are encrypted. A rule looks at every key on the way to a leaf.
+///
+/// ```
+/// use sopskit::{EncryptOptions, Recipients, Rule};
+///
+/// let recipients = Recipients::parse("age1u2f7yk4gzql7dcnlp26xgm7kf7rxsr0l7nx58y4tcgy5jvv2av4qdjd0eq")?;
+/// let rule = Rule::encrypted_regex("^(password|token)$")?;
+/// let tree = sopskit::Map::from_iter([("user", "ada".into()), ("password", "hunter2".into())]);
+/// let text = EncryptOptions::new().rule(rule).encrypt(tree, &recipients)?.to_string();
+/// assert!(text.contains(r#""user": "ada""#) && !text.contains("hunter2"));
+/// # Ok::<(), sopskit::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Rule(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    UnencryptedSuffix(String),
+    EncryptedSuffix(String),
+    UnencryptedRegex(Pattern),
+    EncryptedRegex(Pattern),
+    UnencryptedCommentRegex(Pattern),
+    EncryptedCommentRegex(Pattern),
+}
+
+/// A regular expression as the file spells it, and compiled with the meaning that sops gives it.
+#[derive(Clone)]
+struct Pattern {
+    text: String,
+    regex: Regex,
+}
+
+impl Pattern {
+    fn new(text: &str) -> Result<Self> {
+        Ok(Pattern { text: text.to_owned(), regex: re2::compile(text)? })
+    }
+}
+
+impl Rule {
+    /// Everything is encrypted but what stands under a key with this ending.
+    #[must_use]
+    pub fn unencrypted_suffix(suffix: impl Into<String>) -> Self {
+        Rule(Kind::UnencryptedSuffix(suffix.into()))
+    }
+
+    /// Only what stands under a key with this ending is encrypted.
+    #[must_use]
+    pub fn encrypted_suffix(suffix: impl Into<String>) -> Self {
+        Rule(Kind::EncryptedSuffix(suffix.into()))
+    }
+
+    /// Everything is encrypted but what stands under a key that matches, anywhere in the key, in the syntax of RE2.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRegex`] when sops could not compile the expression.
+    pub fn unencrypted_regex(regex: &str) -> Result<Self> {
+        Ok(Rule(Kind::UnencryptedRegex(Pattern::new(regex)?)))
+    }
+
+    /// Only what stands under a key that matches, anywhere in the key, in the syntax of RE2, is encrypted.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRegex`] when sops could not compile the expression.
+    pub fn encrypted_regex(regex: &str) -> Result<Self> {
+        Ok(Rule(Kind::EncryptedRegex(Pattern::new(regex)?)))
+    }
+
+    /// Everything is encrypted but what stands under a comment that matches. JSON has no comments: everything is encrypted.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRegex`] when sops could not compile the expression.
+    pub fn unencrypted_comment_regex(regex: &str) -> Result<Self> {
+        Ok(Rule(Kind::UnencryptedCommentRegex(Pattern::new(regex)?)))
+    }
+
+    /// Only what stands under a comment that matches is encrypted. JSON has no comments: nothing is encrypted.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRegex`] when sops could not compile the expression.
+    pub fn encrypted_comment_regex(regex: &str) -> Result<Self> {
+        Ok(Rule(Kind::EncryptedCommentRegex(Pattern::new(regex)?)))
+    }
+
+    /// The rule that a metadata field of this name with this text stands for; `None` when the name is none of the six.
+    pub(crate) fn from_field(name: &str, text: &str) -> Option<Result<Self>> {
+        Some(match name {
+            "unencrypted_suffix" => Ok(Rule::unencrypted_suffix(text)),
+            "encrypted_suffix" => Ok(Rule::encrypted_suffix(text)),
+            "unencrypted_regex" => Rule::unencrypted_regex(text),
+            "encrypted_regex" => Rule::encrypted_regex(text),
+            "unencrypted_comment_regex" => Rule::unencrypted_comment_regex(text),
+            "encrypted_comment_regex" => Rule::encrypted_comment_regex(text),
+            _ => return None,
+        })
+    }
+
+    /// The metadata field of this rule and its text.
+    pub(crate) fn field(&self) -> (&'static str, &str) {
+        match &self.0 {
+            Kind::UnencryptedSuffix(suffix) => ("unencrypted_suffix", suffix),
+            Kind::EncryptedSuffix(suffix) => ("encrypted_suffix", suffix),
+            Kind::UnencryptedRegex(pattern) => ("unencrypted_regex", &pattern.text),
+            Kind::EncryptedRegex(pattern) => ("encrypted_regex", &pattern.text),
+            Kind::UnencryptedCommentRegex(pattern) => ("unencrypted_comment_regex", &pattern.text),
+            Kind::EncryptedCommentRegex(pattern) => ("encrypted_comment_regex", &pattern.text),
+        }
+    }
+
+    /// Whether the rule speaks of this key.
+    pub(crate) fn matches(&self, key: &str) -> bool {
+        match &self.0 {
+            Kind::UnencryptedSuffix(suffix) | Kind::EncryptedSuffix(suffix) => key.ends_with(suffix.as_str()),
+            Kind::UnencryptedRegex(pattern) | Kind::EncryptedRegex(pattern) => pattern.regex.is_match(key.as_bytes()),
+            Kind::UnencryptedCommentRegex(_) | Kind::EncryptedCommentRegex(_) => false,
+        }
+    }
+
+    /// Whether a leaf is encrypted, given whether the rule speaks of some key on the way to it.
+    pub(crate) fn selects(&self, matched: bool) -> bool {
+        match &self.0 {
+            Kind::UnencryptedSuffix(_) | Kind::UnencryptedRegex(_) | Kind::UnencryptedCommentRegex(_) => !matched,
+            Kind::EncryptedSuffix(_) | Kind::EncryptedRegex(_) | Kind::EncryptedCommentRegex(_) => matched,
+        }
+    }
+}
+
+impl Default for Rule {
+    /// Everything is encrypted but what stands under a key that ends with [`DEFAULT_UNENCRYPTED_SUFFIX`].
+    fn default() -> Self {
+        Rule::unencrypted_suffix(DEFAULT_UNENCRYPTED_SUFFIX)
+    }
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (field, text) = self.field();
+        write!(f, "Rule({field}: {text:?})")
+    }
+}
+
+impl fmt::Display for Rule {
+    /// As in the metadata of a file: `encrypted_regex: ^token$`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (field, text) = self.field();
+        write!(f, "{field}: {text}")
+    }
+}
+
+fn invalid(detail: impl Into<String>) -> Error {
+    Error::with_detail(ErrorKind::InvalidRegex, detail)
+}

@@ -1,0 +1,117 @@
+//! Bytes that are wiped when they are dropped and never shown.
+
+use std::fmt;
+
+use rand::RngCore;
+use rand::rngs::OsRng;
+use zeroize::Zeroizing;
+
+/// The length of a data key in bytes (AES-256).
+const DATA_KEY_LEN: usize = 32;
+
+/// The key under which the leaves of one file are encrypted. Each master key wraps it.
+#[derive(Clone)]
+pub(crate) struct DataKey(Zeroizing<[u8; DATA_KEY_LEN]>);
+
+impl DataKey {
+    /// A new data key from the operating system's generator.
+    pub(crate) fn generate() -> Self {
+        let mut key = Zeroizing::new([0; DATA_KEY_LEN]);
+        OsRng.fill_bytes(&mut *key);
+        DataKey(key)
+    }
+
+    /// The data key in `bytes`, or `None` when they are not exactly 32.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() != DATA_KEY_LEN {
+            return None;
+        }
+        let mut key = Zeroizing::new([0; DATA_KEY_LEN]);
+        key.copy_from_slice(bytes);
+        Some(DataKey(key))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; DATA_KEY_LEN] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DataKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DataKey(…)")
+    }
+}
+
+/// A string of a document: wiped on drop, not shown by `Debug`.
+///
+/// ```
+/// let text = sopskit::Text::from("hunter2");
+/// assert_eq!(text.as_str(), "hunter2");
+/// assert_eq!(format!("{text:?}"), "Text(…)");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Text(Zeroizing<String>);
+
+impl Text {
+    /// The string itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Text {
+    /// Takes the string over without a copy.
+    fn from(text: String) -> Self {
+        Text(Zeroizing::new(text))
+    }
+}
+
+impl From<Zeroizing<String>> for Text {
+    fn from(text: Zeroizing<String>) -> Self {
+        Text(text)
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Text(Zeroizing::new(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Text(…)")
+    }
+}
+
+/// Bytes of a document that are not UTF-8: wiped on drop, not shown by `Debug`. Only a binary file holds such a value.
+///
+/// ```
+/// let bytes = sopskit::Bytes::from(vec![0xff, 0]);
+/// assert_eq!(bytes.as_bytes(), [0xff, 0]);
+/// assert_eq!(format!("{bytes:?}"), "Bytes(…)");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Bytes(Zeroizing<Vec<u8>>);
+
+impl Bytes {
+    /// The bytes themselves.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    /// Takes the bytes over without a copy.
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes(Zeroizing::new(bytes))
+    }
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bytes(…)")
+    }
+}

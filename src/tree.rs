@@ -1,0 +1,332 @@
+//! The tree of a document: values, and objects that keep the order of their keys.
+
+mod de;
+pub(crate) mod edit;
+mod ser;
+
+use std::fmt;
+use std::str::FromStr;
+
+use indexmap::IndexMap;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::path::{KeyPath, Segment};
+use crate::secret::{Bytes, Text};
+
+pub(crate) use de::from_map;
+pub(crate) use ser::to_value;
+
+/// How many objects and arrays may be open at once: 128.
+///
+/// A deeper input is refused, so that no input can exhaust the stack. sops itself has no limit.
+pub const MAX_DEPTH: usize = 128;
+
+/// A value of a document.
+///
+/// `Debug` shows keys and types, never a leaf.
+///
+/// ```
+/// use sopskit::{Map, Value};
+///
+/// let value = Value::from(Map::from_iter([("pin", Value::from(1234)), ("name", Value::from("db"))]));
+/// assert_eq!(value.get("name").and_then(Value::as_str), Some("db"));
+/// assert_eq!(format!("{value:?}"), r#"{"pin": Int(…), "name": Text(…)}"#);
+/// ```
+#[derive(Clone, PartialEq)]
+pub enum Value {
+    /// `null`. It stays as it is in an encrypted file, and no MAC covers it.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// An integer. Larger ones than these 64 bits hold are refused when a document is read.
+    Int(i64),
+    /// Another number. It must be finite to be written.
+    Float(f64),
+    /// A string.
+    Text(Text),
+    /// Bytes that are not UTF-8, of a binary file.
+    Bytes(Bytes),
+    /// A comment in a list of a YAML file that sops encrypted into JSON. It stays in the encrypted file, and is left out wherever the
+    /// plaintext is read or written.
+    Comment(Text),
+    /// An array.
+    Array(Vec<Value>),
+    /// An object.
+    Object(Map),
+}
+
+impl Value {
+    /// The string, if this is one.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) => Some(text.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The integer, if this is one.
+    #[must_use]
+    pub fn as_i64(&self) -> Option<i64> {
+        match self {
+            Value::Int(number) => Some(*number),
+            Value::Float(number) => float_as_int(*number),
+            _ => None,
+        }
+    }
+
+    /// The number as a float, if this is a number. An integer above 2^53 is rounded.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)]
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Value::Int(number) => Some(*number as f64),
+            Value::Float(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The boolean, if this is one.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Value::Bool(flag) => Some(*flag),
+            _ => None,
+        }
+    }
+
+    /// The items, if this is an array.
+    #[must_use]
+    pub fn as_array(&self) -> Option<&[Value]> {
+        match self {
+            Value::Array(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The members, if this is an object.
+    #[must_use]
+    pub fn as_object(&self) -> Option<&Map> {
+        match self {
+            Value::Object(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// The value under a key of an object, or at an index of an array.
+    #[must_use]
+    pub fn get(&self, segment: impl Into<Segment>) -> Option<&Value> {
+        match (self, segment.into()) {
+            (Value::Object(map), Segment::Key(key)) => map.get(&key),
+            (Value::Array(items), Segment::Index(index)) => items.get(index),
+            _ => None,
+        }
+    }
+
+    fn get_mut(&mut self, segment: &Segment) -> Option<&mut Value> {
+        match (self, segment) {
+            (Value::Object(map), Segment::Key(key)) => map.0.get_mut(key),
+            (Value::Array(items), Segment::Index(index)) => items.get_mut(*index),
+            _ => None,
+        }
+    }
+
+    /// What kind of value this is, for error messages.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Int(_) => "an integer",
+            Value::Float(_) => "a number",
+            Value::Text(_) => "a string",
+            Value::Bytes(_) => "bytes",
+            Value::Comment(_) => "a comment",
+            Value::Array(_) => "an array",
+            Value::Object(_) => "an object",
+        }
+    }
+}
+
+/// The integer that `number` is, if it is one that a 64-bit float holds exactly. Negative zero is none.
+///
+/// Releases of sops before 3.13.2 sealed every number as a float: `5` must come back as `5`.
+pub(crate) fn float_as_int(number: f64) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let whole = number.fract() == 0.0 && number.abs() <= EXACT && !(number == 0.0 && number.is_sign_negative());
+    #[allow(clippy::cast_possible_truncation)]
+    whole.then_some(number as i64)
+}
+
+/// The shortest decimal that reads back as `number`, never with an exponent: how a float is sealed and hashed.
+pub(crate) fn float_text(number: f64) -> String {
+    number.to_string()
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => f.write_str("Null"),
+            Value::Bool(_) => f.write_str("Bool(…)"),
+            Value::Int(_) => f.write_str("Int(…)"),
+            Value::Float(_) => f.write_str("Float(…)"),
+            Value::Text(text) => text.fmt(f),
+            Value::Bytes(bytes) => bytes.fmt(f),
+            Value::Comment(_) => f.write_str("Comment(…)"),
+            Value::Array(items) => f.debug_list().entries(items).finish(),
+            Value::Object(map) => map.fmt(f),
+        }
+    }
+}
+
+macro_rules! value_from {
+    ($($from:ty => $make:expr;)*) => {
+        $(impl From<$from> for Value {
+            fn from(value: $from) -> Self {
+                $make(value)
+            }
+        })*
+    };
+}
+
+value_from! {
+    bool => Value::Bool;
+    i32 => |number| Value::Int(i64::from(number));
+    i64 => Value::Int;
+    f64 => Value::Float;
+    &str => |text| Value::Text(Text::from(text));
+    String => |text| Value::Text(Text::from(text));
+    Text => Value::Text;
+    Vec<Value> => Value::Array;
+    Map => Value::Object;
+}
+
+/// The members of an object, in the order of the file.
+///
+/// ```
+/// use sopskit::{Map, Value};
+///
+/// let map = Map::from_iter([("b", Value::from(1)), ("a", Value::from(2))]);
+/// assert_eq!(map.keys().collect::<Vec<_>>(), ["b", "a"]);
+/// ```
+#[derive(Clone, Default, PartialEq)]
+pub struct Map(IndexMap<String, Value>);
+
+impl Map {
+    /// An empty object.
+    #[must_use]
+    pub fn new() -> Self {
+        Map::default()
+    }
+
+    pub(crate) fn with_capacity(members: usize) -> Self {
+        Map(IndexMap::with_capacity(members))
+    }
+
+    /// How many members there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are no members.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The value under `key`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.0.get(key)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
+        self.0.get_mut(key)
+    }
+
+    /// Whether there is a member with this key.
+    #[must_use]
+    pub fn contains_key(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// Sets the value under `key`: in its place when there is one, else as the last member. Returns the value it replaces.
+    pub fn insert(&mut self, key: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
+        self.0.insert(key.into(), value.into())
+    }
+
+    /// Removes the member with this key; the others keep their order.
+    pub fn remove(&mut self, key: &str) -> Option<Value> {
+        self.0.shift_remove(key)
+    }
+
+    /// The keys, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The members, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// Adds a member whose key must be new.
+    ///
+    /// # Errors
+    /// The key, when there is one already. The map is then of no further use.
+    pub(crate) fn insert_new(&mut self, key: String, value: Value) -> Result<(), &str> {
+        match self.0.insert_full(key, value) {
+            (_, None) => Ok(()),
+            (index, Some(_)) => Err(self.0.get_index(index).map_or("", |(key, _)| key.as_str())),
+        }
+    }
+
+    /// The value under `key`; a new `null` as the last member where there is none.
+    fn entry_or_null(&mut self, key: &str) -> &mut Value {
+        self.0.entry(key.to_owned()).or_insert(Value::Null)
+    }
+
+    fn retain(&mut self, mut keep: impl FnMut(&str, &mut Value) -> bool) {
+        self.0.retain(|key, value| keep(key, value));
+    }
+
+    fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
+        self.0.values_mut()
+    }
+
+    pub(crate) fn sort_by_key(&mut self) {
+        self.0.sort_unstable_keys();
+    }
+}
+
+impl<K: Into<String>> FromIterator<(K, Value)> for Map {
+    fn from_iter<I: IntoIterator<Item = (K, Value)>>(members: I) -> Self {
+        Map(members.into_iter().map(|(key, value)| (key.into(), value)).collect())
+    }
+}
+
+impl fmt::Debug for Map {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl FromStr for KeyPath {
+    type Err = Error;
+
+    /// Reads a path as sops' command line spells it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidPath`] when the text is none.
+    fn from_str(text: &str) -> Result<Self> {
+        KeyPath::from_text(text).map_err(|problem| Error::with_detail(ErrorKind::InvalidPath, problem))
+    }
+}
+
+impl TryFrom<&str> for KeyPath {
+    type Error = Error;
+
+    fn try_from(text: &str) -> Result<Self> {
+        text.parse()
+    }
+}

@@ -1,0 +1,159 @@
+//! Changes to a tree by key path, and to the encrypted tree that goes with it.
+
+use super::{MAX_DEPTH, Map, Value};
+use crate::error::{Error, ErrorKind, Result};
+use crate::path::Segment;
+
+/// Whether a file could hold the tree: no value is nested too deeply, no number is infinite or NaN.
+pub(crate) fn check(tree: &Map) -> Result<()> {
+    check_object(tree, 1)
+}
+
+fn check_object(map: &Map, depth: usize) -> Result<()> {
+    map.iter().try_for_each(|(key, value)| check_value(value, depth).map_err(|error| error.under_key(key)))
+}
+
+fn check_value(value: &Value, depth: usize) -> Result<()> {
+    match value {
+        Value::Array(_) | Value::Object(_) if depth >= MAX_DEPTH => Err(Error::new(ErrorKind::TooDeep)),
+        Value::Object(map) => check_object(map, depth + 1),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, item)| check_value(item, depth + 1).map_err(|error| error.under_index(index))),
+        Value::Float(number) if !number.is_finite() => Err(Error::new(ErrorKind::NumberOutOfRange)),
+        _ => Ok(()),
+    }
+}
+
+/// The value at a path below a top-level key.
+pub(crate) fn get<'a>(tree: &'a Map, key: &str, path: &[Segment]) -> Option<&'a Value> {
+    path.iter().try_fold(tree.get(key)?, |value, segment| value.get(segment.clone()))
+}
+
+fn get_mut<'a>(tree: &'a mut Map, key: &str, path: &[Segment]) -> Option<&'a mut Value> {
+    path.iter().try_fold(tree.get_mut(key)?, Value::get_mut)
+}
+
+/// Sets the value at a path below a top-level key, making the objects and arrays that are missing on the way.
+///
+/// # Errors
+/// [`ErrorKind::PathNotFound`] when an index is beyond the end of its array, or another value than `null` stands where an object or an array should.
+/// [`ErrorKind::TooDeep`], [`ErrorKind::NumberOutOfRange`] when no file could hold the value there. Nothing is changed then.
+pub(crate) fn set(tree: &mut Map, key: &str, path: &[Segment], value: Value) -> Result<()> {
+    check_value(&value, path.len() + 1)?;
+    check_reachable(tree.get(key), path)?;
+    let mut at = tree.entry_or_null(key);
+    for segment in path {
+        at = match segment {
+            Segment::Key(key) => {
+                if !matches!(at, Value::Object(_)) {
+                    *at = Value::Object(Map::new());
+                }
+                match at {
+                    Value::Object(map) => map.entry_or_null(key),
+                    _ => return Ok(()),
+                }
+            }
+            Segment::Index(index) => {
+                if !matches!(at, Value::Array(_)) {
+                    *at = Value::Array(Vec::new());
+                }
+                match at {
+                    Value::Array(items) => {
+                        if *index >= items.len() {
+                            items.push(Value::Null);
+                        }
+                        &mut items[*index]
+                    }
+                    _ => return Ok(()),
+                }
+            }
+        };
+    }
+    *at = value;
+    Ok(())
+}
+
+/// Whether [`set`] can get to the end of the path.
+fn check_reachable(value: Option<&Value>, path: &[Segment]) -> Result<()> {
+    if path.len() >= MAX_DEPTH {
+        return Err(Error::new(ErrorKind::TooDeep));
+    }
+    let mut at = value;
+    for segment in path {
+        at = match (at, segment) {
+            (None | Some(Value::Null), Segment::Key(_) | Segment::Index(0)) => None,
+            (Some(Value::Object(map)), Segment::Key(key)) => map.get(key),
+            (Some(Value::Array(items)), Segment::Index(index)) if *index <= items.len() => items.get(*index),
+            (None | Some(Value::Null | Value::Array(_)), Segment::Index(_)) => {
+                return Err(Error::with_detail(ErrorKind::PathNotFound, "the index is beyond the end of the array"));
+            }
+            (Some(value), _) => {
+                let detail = format!("{} stands on the way", value.type_name());
+                return Err(Error::with_detail(ErrorKind::PathNotFound, detail));
+            }
+        };
+    }
+    Ok(())
+}
+
+/// Removes the value at a path below a top-level key. Says whether there was one.
+pub(crate) fn unset(tree: &mut Map, key: &str, path: &[Segment]) -> bool {
+    let Some((last, parents)) = path.split_last() else { return tree.remove(key).is_some() };
+    match (get_mut(tree, key, parents), last) {
+        (Some(Value::Object(map)), Segment::Key(key)) => map.remove(key).is_some(),
+        (Some(Value::Array(items)), Segment::Index(index)) if *index < items.len() => {
+            items.remove(*index);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Makes the encrypted tree forget each leaf at or below a path whose value is about to change from `old` to `new`, so that the leaf
+/// cannot be written again. Leaves that stay keep their place.
+pub(crate) fn forget(sealed: &mut Map, key: &str, path: &[Segment], old: &Value, new: &Value) {
+    if let Some(sealed) = get_mut(sealed, key, path) {
+        forget_changed(sealed, old, new);
+    }
+}
+
+fn forget_changed(sealed: &mut Value, old: &Value, new: &Value) {
+    match (&mut *sealed, old, new) {
+        (Value::Object(sealed), Value::Object(old), Value::Object(new)) => {
+            sealed.retain(|key, sealed| match (old.get(key), new.get(key)) {
+                (Some(old), Some(new)) => {
+                    forget_changed(sealed, old, new);
+                    true
+                }
+                _ => false,
+            });
+        }
+        (Value::Array(sealed), Value::Array(old), Value::Array(new)) => {
+            sealed.truncate(old.len().min(new.len()));
+            for (sealed, (old, new)) in sealed.iter_mut().zip(old.iter().zip(new)) {
+                forget_changed(sealed, old, new);
+            }
+        }
+        _ if old == new => {}
+        _ => *sealed = Value::Null,
+    }
+}
+
+/// Overwrites numbers and booleans. Strings and bytes wipe themselves.
+pub(crate) fn wipe_numbers(map: &mut Map) {
+    map.values_mut().for_each(wipe_number);
+}
+
+fn wipe_number(value: &mut Value) {
+    use zeroize::Zeroize as _;
+    match value {
+        Value::Bool(flag) => flag.zeroize(),
+        Value::Int(number) => number.zeroize(),
+        Value::Float(number) => number.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(wipe_number),
+        Value::Object(map) => wipe_numbers(map),
+        Value::Null | Value::Text(_) | Value::Bytes(_) | Value::Comment(_) => {}
+    }
+}

@@ -196,7 +196,9 @@ impl Error {
         self
     }
 
-    pub(crate) fn in_file(mut self, file: &Path) -> Self {
+    /// Adds the file in which the error happened, unless one is known: for callers that read the bytes themselves.
+    #[must_use]
+    pub fn in_file(mut self, file: &Path) -> Self {
         self.0.file.get_or_insert_with(|| file.to_owned());
         self
     }

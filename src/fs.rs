@@ -1,7 +1,7 @@
 //! Files: read whole, and replaced whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use rand::Rng as _;
@@ -9,12 +9,57 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The bytes of a file, in memory that is wiped on drop.
+/// How much room is made for an input whose length is not known, in bytes.
+const FIRST_ROOM: usize = 8 * 1024;
+
+/// Reads a file into memory that is wiped on drop.
 ///
 /// # Errors
 /// [`ErrorKind::Read`].
-pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
-    fs::read(path).map(Zeroizing::new).map_err(|error| Error::io(ErrorKind::Read, path, error))
+pub fn read_file(path: impl AsRef<Path>) -> Result<Zeroizing<Vec<u8>>> {
+    let path = path.as_ref();
+    let read = || {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        read_wiped(file, usize::try_from(length).unwrap_or_default())
+    };
+    read().map_err(|error| Error::io(ErrorKind::Read, path, error))
+}
+
+/// Reads to the end, as from standard input, into memory that is wiped on drop.
+///
+/// ```
+/// let bytes = sopskit::read_from(&b"{}"[..])?;
+/// assert_eq!(*bytes, b"{}");
+/// # Ok::<(), sopskit::Error>(())
+/// ```
+///
+/// # Errors
+/// [`ErrorKind::Read`].
+pub fn read_from(reader: impl Read) -> Result<Zeroizing<Vec<u8>>> {
+    read_wiped(reader, FIRST_ROOM).map_err(|error| Error::io(ErrorKind::Read, Path::new("standard input"), error))
+}
+
+/// Reads to the end. Where the room does not suffice the bytes move, and the old place is wiped.
+pub(crate) fn read_wiped(mut reader: impl Read, room: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    // One more than expected, so that the end is found without a move.
+    let mut bytes = Zeroizing::new(vec![0; room + 1]);
+    let mut length = 0;
+    loop {
+        if length == bytes.len() {
+            let mut larger = Zeroizing::new(vec![0; (2 * length).max(FIRST_ROOM)]);
+            larger[..length].copy_from_slice(&bytes);
+            bytes = larger;
+        }
+        match reader.read(&mut bytes[length..]) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(length);
+    Ok(bytes)
 }
 
 /// Writes a file so that a reader sees the old content or the new one, never a part, also when the machine stops in between.

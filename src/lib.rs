@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unwrap_used))]
 
 mod cipher;
 mod document;
@@ -23,7 +24,7 @@ use serde::de::DeserializeOwned;
 pub use document::{Document, EncryptOptions, EncryptedDocument};
 pub use error::{Error, ErrorKind, Position, Result};
 pub use format::{Format, Indent};
-pub use fs::replace_file;
+pub use fs::{read_file, read_from, replace_file};
 pub use keys::{Environment, Identities, Recipients};
 pub use metadata::{KeyKind, MasterKey, Metadata, SOPS_VERSION};
 pub use path::{KeyPath, Segment};
@@ -51,7 +52,7 @@ pub use tree::{MAX_DEPTH, Map, Value};
 /// [`ErrorKind::Read`] when the file cannot be read, and those of [`decrypt`]; all with the name of the file.
 pub fn decrypt_file<T: DeserializeOwned>(path: impl AsRef<Path>, identities: &Identities) -> Result<T> {
     let path = path.as_ref();
-    decrypt(&fs::read(path)?, identities).map_err(|error| error.in_file(path))
+    decrypt(&read_file(path)?, identities).map_err(|error| error.in_file(path))
 }
 
 /// Reads an encrypted JSON document into any type that serde can read, after its MAC has been verified.

@@ -5,20 +5,21 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::{Identities, Recipients};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fs;
 
 const KEY: &str = "SOPS_AGE_KEY";
 const KEY_FILE: &str = "SOPS_AGE_KEY_FILE";
 const RECIPIENTS: &str = "SOPS_AGE_RECIPIENTS";
 
 /// The longest key file that is read, in bytes.
-const MAX_KEY_FILE: u64 = 1024 * 1024;
+const MAX_KEY_FILE: usize = 1024 * 1024;
 
 /// The variables that name keys: those of the process, or others, as for a test or for another user.
 ///
@@ -108,7 +109,7 @@ impl Identities {
         }
         match environment.get(KEY_FILE) {
             None => identities.note(KEY_FILE, "not set"),
-            Some(path) => identities.add_file(&format!("{KEY_FILE} ({})", path.display()), path.as_ref()),
+            Some(path) => identities.add_file(&format!("{KEY_FILE} ({})", Path::new(path).display()), path.as_ref()),
         }
         match environment.default_key_file() {
             None => identities.note("the default key file", "no home directory is known"),
@@ -130,21 +131,26 @@ impl Identities {
     fn add_file(&mut self, source: &str, path: &Path) {
         match read_key_file(path) {
             Ok(text) => drop(self.add(source, &text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.note(source, "no such file"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.note(source, "no such file"),
             Err(error) => self.note(source, &format!("cannot be read: {error}")),
         }
     }
 }
 
-fn read_key_file(path: &Path) -> std::io::Result<Zeroizing<String>> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    if length > MAX_KEY_FILE {
-        return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "too long for a key file"));
+fn read_key_file(path: &Path) -> io::Result<Zeroizing<String>> {
+    let file = File::open(path)?;
+    // A pipe has no length to go by.
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(MAX_KEY_FILE);
+    let mut bytes = fs::read_wiped(file.take(MAX_KEY_FILE as u64 + 1), length)?;
+    let refuse = |problem| Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+    if bytes.len() > MAX_KEY_FILE {
+        return refuse("it is too long for a key file");
     }
-    // One allocation that need not grow: a string that grows leaves copies behind. A pipe has no length to go by.
-    let room = if length == 0 { MAX_KEY_FILE } else { length };
-    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(room).unwrap_or_default() + 1));
-    file.by_ref().take(room).read_to_string(&mut text)?;
-    Ok(text)
+    match String::from_utf8(std::mem::take(&mut *bytes)) {
+        Ok(text) => Ok(Zeroizing::new(text)),
+        Err(error) => {
+            drop(Zeroizing::new(error.into_bytes()));
+            refuse("it is not UTF-8")
+        }
+    }
 }

@@ -262,7 +262,7 @@ impl Translator<'_> {
         if matches!(self.input.peek(), Some('P' | '<')) {
             return Ok(());
         }
-        while let Some(c) = self.input.next() {
+        for c in self.input.by_ref() {
             self.output.push(c);
             match c {
                 ':' => return Ok(()),

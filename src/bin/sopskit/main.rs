@@ -1,1 +1,40 @@
-fn main() {}
+//! `sopskit`: SOPS files at the command line, with the flags and exit codes of the sops CLI.
+//!
+//! It parses arguments, calls the library and prints. What it can do a caller of the library can do too.
+
+#![warn(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod args;
+mod decrypt;
+mod encrypt;
+mod exit;
+mod files;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, Command};
+use exit::Failure;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse_from(args::modern(std::env::args_os().collect())) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing more can be said when the terminal is gone.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(exit::GENERIC) } else { ExitCode::SUCCESS };
+        }
+    };
+    let done = match &cli.command {
+        Command::Encrypt(command) => encrypt::run(command, &cli.global),
+        Command::Decrypt(command) => decrypt::run(command, &cli.global),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { code, message }) => {
+            eprintln!("sopskit: {message}");
+            ExitCode::from(code)
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! `sopskit decrypt`.
+
+use sopskit::{EncryptedDocument, Error, Identities, KeyPath};
+use zeroize::Zeroizing;
+
+use crate::args::{Decrypt, Global};
+use crate::exit::{self, Failure};
+
+pub(crate) fn run(command: &Decrypt, global: &Global) -> Result<(), Failure> {
+    let files = &command.files;
+    files.check()?;
+    files.input_format()?;
+    let extract = command.extract.as_deref().map(str::parse::<KeyPath>).transpose()?;
+    check_order(command)?;
+    // Decrypted, a file goes nowhere but where it was asked to go, and only whole.
+    let plain = open(command, global, extract.as_ref())?;
+    files.write(&plain)
+}
+
+fn open(command: &Decrypt, global: &Global, extract: Option<&KeyPath>) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let format = command.files.output_format()?;
+    let indent = global.indent()?;
+    let bytes = command.files.read()?;
+    let in_file = |error: Error| match &command.files.file {
+        Some(file) => error.in_file(file),
+        None => error,
+    };
+    let sealed = EncryptedDocument::parse(&bytes).map_err(in_file)?;
+    let identities = Identities::from_env();
+    let document =
+        if command.ignore_mac { sealed.decrypt_ignoring_mac(&identities) } else { sealed.decrypt(&identities) };
+    let document = document.map_err(in_file)?;
+    let plain = match extract.filter(|path| !path.is_empty()) {
+        None => format.write(document.tree(), indent),
+        Some(path) => document.get(path.clone()).and_then(|value| format.write_value(value, indent)),
+    };
+    Ok(plain.map_err(in_file)?)
+}
+
+/// sops takes each kind once. There is but one kind here, so the order itself changes nothing.
+fn check_order(command: &Decrypt) -> Result<(), Failure> {
+    let kinds: Vec<&str> = command.decryption_order.as_deref().unwrap_or_default().split(',').collect();
+    match kinds.iter().enumerate().find(|(index, kind)| kinds[..*index].contains(kind)) {
+        None => Ok(()),
+        Some((_, kind)) => {
+            Err(Failure::new(exit::DUPLICATE_KEY_KIND, format!("{kind:?} stands twice in --decryption-order")))
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Input and output of a command.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use sopskit::{Format, Indent};
+use zeroize::Zeroizing;
+
+use crate::args::{Files, Global};
+use crate::exit::{self, Failure};
+
+impl Files {
+    /// # Errors
+    /// When the flags contradict each other.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let conflict = |message: &str| Err(Failure::new(exit::CONFLICTING_PARAMETERS, message));
+        match (&self.file, self.in_place, &self.output) {
+            (None, true, _) => conflict("--in-place needs a file; standard input cannot be written back"),
+            (_, true, Some(_)) => conflict("--in-place and --output exclude each other"),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn read(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        match &self.file {
+            Some(path) => Ok(sopskit::read_file(path)?),
+            None => Ok(sopskit::read_from(io::stdin().lock())?),
+        }
+    }
+
+    pub(crate) fn write(&self, content: &[u8]) -> Result<(), Failure> {
+        match self.output.as_ref().or(self.file.as_ref().filter(|_| self.in_place)) {
+            Some(path) => Ok(sopskit::replace_file(path, content)?),
+            None => {
+                let mut stdout = io::stdout().lock();
+                match stdout.write_all(content).and_then(|()| stdout.flush()) {
+                    // Whoever closed the pipe has read enough.
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                    written => written.map_err(|error| {
+                        Failure::new(exit::GENERIC, format!("cannot write to standard output: {error}"))
+                    }),
+                }
+            }
+        }
+    }
+
+    pub(crate) fn input_format(&self) -> Result<Format, Failure> {
+        self.format(self.input_type.as_deref())
+    }
+
+    pub(crate) fn output_format(&self) -> Result<Format, Failure> {
+        self.format(self.output_type.as_deref())
+    }
+
+    fn format(&self, named: Option<&str>) -> Result<Format, Failure> {
+        let file = self.filename_override.as_ref().or(self.file.as_ref());
+        Ok(match named {
+            Some(name) => Format::from_name(name)?,
+            None => Format::from_path(file.map_or(Path::new(""), |file| file.as_path()))?,
+        })
+    }
+}
+
+impl Global {
+    pub(crate) fn indent(&self) -> Result<Indent, Failure> {
+        match self.indent {
+            None | Some(-1) => Ok(Indent::Tab),
+            Some(spaces) => u8::try_from(spaces)
+                .map(Indent::Spaces)
+                .map_err(|_| Failure::new(exit::GENERIC, "--indent takes -1 for a tab, or 0 to 255 spaces")),
+        }
+    }
+}

@@ -291,12 +291,12 @@ impl Document {
         let path = path.try_into()?;
         let value = value.into();
         let (key, rest) = below_root(&path)?;
-        match tree::edit::get(&self.tree, key, rest) {
-            Some(old) if *old == value => return Ok(false),
-            Some(old) => tree::edit::forget(Arc::make_mut(&mut self.sealed), key, rest, old, &value),
-            None => {}
+        if tree::edit::get(&self.tree, key, rest) == Some(&value) {
+            return Ok(false);
         }
-        tree::edit::set(&mut self.tree, key, rest, value).map_err(|error| error.under_path(&path))?;
+        let old = tree::edit::set(&mut self.tree, key, rest, value).map_err(|error| error.under_path(&path))?;
+        let new = tree::edit::get(&self.tree, key, rest).unwrap_or(&Value::Null);
+        tree::edit::forget(Arc::make_mut(&mut self.sealed), key, rest, &old, new);
         Ok(true)
     }
 

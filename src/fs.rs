@@ -83,14 +83,14 @@ pub fn replace_file(path: impl AsRef<Path>, content: &[u8]) -> Result<()> {
 }
 
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let (target, old) = match fs::canonicalize(path) {
-        Ok(target) => (target.clone(), Some(fs::metadata(&target)?)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => (path.to_owned(), None),
+    let old = match fs::metadata(path) {
+        // A pipe or a device: also where a link leads to one that has no path of its own, as /dev/stdout can.
+        Ok(other) if !other.is_file() => return OpenOptions::new().write(true).open(path)?.write_all(content),
+        Ok(old) => Some(old),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => None,
         Err(error) => return Err(error),
     };
-    if old.as_ref().is_some_and(|old| !old.is_file()) {
-        return OpenOptions::new().write(true).open(&target)?.write_all(content);
-    }
+    let target = if old.is_some() { fs::canonicalize(path)? } else { path.to_owned() };
     let directory = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

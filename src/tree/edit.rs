@@ -35,12 +35,13 @@ fn get_mut<'a>(tree: &'a mut Map, key: &str, path: &[Segment]) -> Option<&'a mut
     path.iter().try_fold(tree.get_mut(key)?, Value::get_mut)
 }
 
-/// Sets the value at a path below a top-level key, making the objects and arrays that are missing on the way.
+/// Sets the value at a path below a top-level key, making the objects and arrays that are missing on the way. Returns what stood
+/// there, `null` where nothing did.
 ///
 /// # Errors
 /// [`ErrorKind::PathNotFound`] when an index is beyond the end of its array, or another value than `null` stands where an object or an array should.
 /// [`ErrorKind::TooDeep`], [`ErrorKind::NumberOutOfRange`] when no file could hold the value there. Nothing is changed then.
-pub(crate) fn set(tree: &mut Map, key: &str, path: &[Segment], value: Value) -> Result<()> {
+pub(crate) fn set(tree: &mut Map, key: &str, path: &[Segment], value: Value) -> Result<Value> {
     check_value(&value, path.len() + 1)?;
     check_reachable(tree.get(key), path)?;
     let mut at = tree.entry_or_null(key);
@@ -52,7 +53,7 @@ pub(crate) fn set(tree: &mut Map, key: &str, path: &[Segment], value: Value) -> 
                 }
                 match at {
                     Value::Object(map) => map.entry_or_null(key),
-                    _ => return Ok(()),
+                    _ => return Ok(Value::Null),
                 }
             }
             Segment::Index(index) => {
@@ -66,13 +67,12 @@ pub(crate) fn set(tree: &mut Map, key: &str, path: &[Segment], value: Value) -> 
                         }
                         &mut items[*index]
                     }
-                    _ => return Ok(()),
+                    _ => return Ok(Value::Null),
                 }
             }
         };
     }
-    *at = value;
-    Ok(())
+    Ok(std::mem::replace(at, value))
 }
 
 /// Whether [`set`] can get to the end of the path.
@@ -111,8 +111,8 @@ pub(crate) fn unset(tree: &mut Map, key: &str, path: &[Segment]) -> bool {
     }
 }
 
-/// Makes the encrypted tree forget each leaf at or below a path whose value is about to change from `old` to `new`, so that the leaf
-/// cannot be written again. Leaves that stay keep their place.
+/// Makes the encrypted tree forget each leaf at or below a path whose value changed from `old` to `new`, so that the leaf cannot be
+/// written again. Leaves that stayed keep their place.
 pub(crate) fn forget(sealed: &mut Map, key: &str, path: &[Segment], old: &Value, new: &Value) {
     if let Some(sealed) = get_mut(sealed, key, path) {
         forget_changed(sealed, old, new);

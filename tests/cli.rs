@@ -1,0 +1,296 @@
+//! The command line keeps what sops promises: flags, output, exit codes.
+#![cfg(feature = "cli")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use support::{FIXTURES, identity_text, read, recipients};
+use tempfile::TempDir;
+
+const MIXED: &str = "fixtures/3.13.2/mixed/sealed.json";
+
+/// `sopskit` with alice's key and nothing else of the environment.
+fn sopskit() -> Command {
+    let mut command = Command::cargo_bin("sopskit").unwrap();
+    command.env_clear().env("SOPS_AGE_KEY_FILE", format!("{FIXTURES}/keys/alice.txt"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+struct Outcome {
+    code: i32,
+    stdout: Vec<u8>,
+    stderr: String,
+}
+
+#[track_caller]
+fn run(command: &mut Command) -> Outcome {
+    let output = command.output().unwrap();
+    let code = output.status.code().expect("the program was killed by a signal");
+    Outcome { code, stdout: output.stdout, stderr: String::from_utf8(output.stderr).unwrap() }
+}
+
+#[track_caller]
+fn succeed(command: &mut Command) -> Vec<u8> {
+    let outcome = run(command);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert_eq!(outcome.stderr, "");
+    outcome.stdout
+}
+
+#[track_caller]
+fn fail(command: &mut Command, code: i32, saying: &str) {
+    let outcome = run(command);
+    assert_eq!(outcome.code, code, "{}", outcome.stderr);
+    assert!(outcome.stdout.is_empty(), "something was printed in spite of the failure");
+    assert!(outcome.stderr.contains(saying), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("AGE-SECRET-KEY"), "{}", outcome.stderr);
+}
+
+fn alice() -> String {
+    recipients(&["alice"]).iter().collect::<Vec<_>>().join(",")
+}
+
+fn directory_with(name: &str, content: &[u8]) -> (TempDir, std::path::PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(name);
+    fs::write(&path, content).unwrap();
+    (directory, path)
+}
+
+#[test]
+fn decrypt_prints_what_sops_prints() {
+    let expected = read("fixtures/3.13.2/mixed/decrypted.json");
+    assert_eq!(succeed(sopskit().args(["decrypt", MIXED])), expected);
+    assert_eq!(succeed(sopskit().args(["-d", MIXED])), expected);
+    assert_eq!(succeed(sopskit().args(["--decrypt", MIXED])), expected);
+    assert_eq!(
+        succeed(sopskit().args(["decrypt", "--input-type", "json", "--output-type", "json"]).write_stdin(read(MIXED))),
+        expected
+    );
+    assert_eq!(
+        succeed(sopskit().args(["decrypt", "--filename-override", "x.json"]).write_stdin(read(MIXED))),
+        expected
+    );
+    let binary = "fixtures/3.13.2/binary-all-bytes/sealed.json";
+    assert_eq!(
+        succeed(sopskit().args(["decrypt", "--output-type", "binary", binary])),
+        read("fixtures/cases/binary-all-bytes/plain.bin")
+    );
+}
+
+#[test]
+fn what_encrypt_prints_decrypt_reads() {
+    let plain = read("fixtures/cases/mixed/plain.json");
+    let expected = read("fixtures/3.13.2/mixed/decrypted.json");
+    let path = "fixtures/cases/mixed/plain.json";
+    let forms: [&[&str]; 4] = [
+        &["encrypt", "--age", &alice(), path],
+        &["encrypt", "-a", &alice(), path],
+        &["-e", "--age", &alice(), path],
+        &["--age", &alice(), "--encrypt", path],
+    ];
+    for form in forms {
+        let sealed = succeed(sopskit().args(form));
+        assert!(sealed.starts_with(b"{\n\t\"name\": \"ENC[AES256_GCM,data:"));
+        assert_eq!(succeed(sopskit().args(["decrypt", "--filename-override", "x.json"]).write_stdin(sealed)), expected);
+    }
+    let from_stdin = sopskit()
+        .args(["encrypt", "--filename-override", "x.json"])
+        .env("SOPS_AGE_RECIPIENTS", alice())
+        .write_stdin(plain)
+        .output();
+    assert!(from_stdin.unwrap().status.success());
+}
+
+#[test]
+fn a_file_of_any_other_name_is_binary() {
+    let bytes: Vec<u8> = (0..=255).collect();
+    let (_directory, path) = directory_with("key.bin", &bytes);
+    let sealed = succeed(sopskit().args(["encrypt", "--age", &alice()]).arg(&path));
+    assert!(!String::from_utf8(sealed.clone()).unwrap().contains("unencrypted_suffix"));
+    fs::write(&path, sealed).unwrap();
+    assert_eq!(succeed(sopskit().arg("decrypt").arg(&path)), bytes);
+}
+
+#[test]
+fn in_place_replaces_the_file_and_prints_nothing() {
+    let plain = read("fixtures/3.13.2/mixed/decrypted.json");
+    let (_directory, path) = directory_with("a.json", &plain);
+    for short in ["-i", "--in-place"] {
+        assert!(succeed(sopskit().args(["encrypt", "--age", &alice(), short]).arg(&path)).is_empty());
+        assert_ne!(fs::read(&path).unwrap(), plain);
+        assert!(succeed(sopskit().args(["decrypt", short]).arg(&path)).is_empty());
+        assert_eq!(fs::read(&path).unwrap(), plain);
+    }
+}
+
+#[test]
+fn output_writes_to_the_file_that_it_names() {
+    let (directory, path) = directory_with("old.json", b"old");
+    for name in ["old.json", "new.json"] {
+        let output = directory.path().join(name);
+        assert!(succeed(sopskit().args(["decrypt", MIXED, "--output"]).arg(&output)).is_empty());
+        assert_eq!(fs::read(&output).unwrap(), read("fixtures/3.13.2/mixed/decrypted.json"));
+    }
+    #[cfg(target_os = "linux")]
+    {
+        // As /dev/stdout is, but in a place where a mistake does no harm.
+        let link = directory.path().join("stdout");
+        std::os::unix::fs::symlink("/proc/self/fd/1", &link).unwrap();
+        let printed = succeed(sopskit().args(["decrypt", MIXED, "--output"]).arg(&link));
+        assert_eq!(printed, read("fixtures/3.13.2/mixed/decrypted.json"));
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+    drop(path);
+}
+
+#[test]
+fn extract_prints_a_string_as_it_is_and_anything_else_as_json() {
+    for (path, printed) in [
+        (r#"["name"]"#, "demo"),
+        (r#"["port"]"#, "8080"),
+        (r#"["ratio"]"#, "0.25"),
+        (r#"["on"]"#, "true"),
+        (r#"["none"]"#, "null"),
+        (r#"["list"][5]"#, ""),
+        (r#"["list"][0]"#, "a"),
+        (r#"["list"]"#, "[\n\t\"a\",\n\t1,\n\t2.5,\n\ttrue,\n\tnull,\n\t\"\"\n]"),
+        (r#"["nested"]"#, "{\n\t\"inner\": {\n\t\t\"deep\": \"value\"\n\t}\n}\n"),
+        (r#"['nested']['inner']['deep']"#, "value"),
+    ] {
+        let stdout = succeed(sopskit().args(["decrypt", "--extract", path, MIXED]));
+        assert_eq!(String::from_utf8(stdout).unwrap(), printed, "{path}");
+        let old_form = succeed(sopskit().args(["--extract", path, "-d", MIXED]));
+        assert_eq!(String::from_utf8(old_form).unwrap(), printed, "{path}");
+    }
+    fail(sopskit().args(["decrypt", "--extract", r#"["missing"]"#, MIXED]), 1, r#"["missing"]"#);
+    fail(sopskit().args(["decrypt", "--extract", r#"["list"][9]"#, MIXED]), 1, r#"["list"][9]"#);
+    fail(sopskit().args(["decrypt", "--extract", "name", MIXED]), 91, "key path");
+}
+
+#[test]
+fn global_flags_stand_before_and_behind_the_command() {
+    for args in
+        [["--indent", "2", "decrypt", MIXED], ["decrypt", "--indent", "2", MIXED], ["-d", MIXED, "--indent", "2"]]
+    {
+        assert!(succeed(sopskit().args(args)).starts_with(b"{\n  \"name\""), "{args:?}");
+    }
+    assert!(succeed(sopskit().args(["--indent", "-1", "decrypt", MIXED])).starts_with(b"{\n\t\"name\""));
+    fail(sopskit().args(["--indent", "-2", "decrypt", MIXED]), 1, "--indent");
+    for args in [["--mac-only-encrypted", "encrypt"], ["encrypt", "--mac-only-encrypted"]] {
+        let sealed = succeed(sopskit().args(args).args(["--age", &alice(), "fixtures/cases/mixed/plain.json"]));
+        assert!(String::from_utf8(sealed).unwrap().contains("\"mac_only_encrypted\": true"));
+    }
+}
+
+#[test]
+fn each_rule_flag_sets_its_rule_and_two_exclude_each_other() {
+    let plain = "fixtures/cases/mixed/plain.json";
+    for (flag, in_clear) in [
+        ("--unencrypted-suffix=ame", "\"name\": \"demo\""),
+        ("--encrypted-suffix=ame", "\"deep\": \"value\""),
+        ("--unencrypted-regex=^name$", "\"name\": \"demo\""),
+        ("--encrypted-regex=^name$", "\"deep\": \"value\""),
+        ("--encrypted-comment-regex=x", "\"name\": \"demo\""),
+    ] {
+        let sealed = String::from_utf8(succeed(sopskit().args(["encrypt", "--age", &alice(), flag, plain]))).unwrap();
+        assert!(sealed.contains(in_clear), "{flag}");
+        assert!(!sealed.contains("\"_unencrypted\""), "{flag}");
+    }
+    let all = succeed(sopskit().args(["encrypt", "--age", &alice(), "--unencrypted-comment-regex=x", plain]));
+    assert!(!String::from_utf8(all).unwrap().contains("demo"));
+    let two = ["--encrypted-regex=a", "--encrypted-comment-regex=b"];
+    fail(sopskit().args(["encrypt", "--age", &alice()]).args(two).arg(plain), 8, "exclude each other");
+    fail(sopskit().args(["encrypt", "--age", &alice(), "--encrypted-regex=(", plain]), 1, "regular expression");
+}
+
+#[test]
+fn the_mac_is_verified_unless_it_is_to_be_ignored() {
+    let broken = "fixtures/invalid/mac-mismatch-leaf-removed/input.json";
+    fail(sopskit().args(["decrypt", broken]), 51, "MAC");
+    assert!(!succeed(sopskit().args(["decrypt", "--ignore-mac", broken])).is_empty());
+    fail(sopskit().args(["decrypt", "fixtures/invalid/mac-missing/input.json"]), 51, "no MAC");
+}
+
+#[test]
+fn exit_codes_are_those_of_sops() {
+    let (directory, bad) = directory_with("bad.json", b"{\"a\": 1,}");
+    let plain = "fixtures/cases/mixed/plain.json";
+    let alice = alice();
+    let cases: [(&[&str], i32, &str); 17] = [
+        (&["decrypt", "missing.json"], 100, "missing.json"),
+        (&["encrypt", "--age", &alice, "missing.json"], 100, "missing.json"),
+        (&["decrypt", bad.to_str().unwrap()], 2, "line 1 column 9"),
+        (&["encrypt", "--age", &alice, bad.to_str().unwrap()], 2, "line 1 column 9"),
+        (&["encrypt", "--age", &alice, directory.path().to_str().unwrap()], 2, "cannot read"),
+        (&["decrypt", plain], 1, "not encrypted"),
+        (&["encrypt", "--age", &alice, MIXED], 203, "encrypted already"),
+        (&["encrypt", plain], 111, "--age"),
+        (&["encrypt", "--age", "bogus", plain], 1, "bogus"),
+        (&["encrypt", "--age", &alice], 8, "--filename-override"),
+        (&["decrypt", "-i"], 8, "--in-place"),
+        (&["decrypt", "-i", "--output", "x", MIXED], 8, "--output"),
+        (&["decrypt", "--output", "/nonexistent/x", MIXED], 3, "/nonexistent/x"),
+        (&["decrypt", "--output-type", "binary", MIXED], 4, "JSON"),
+        (&["decrypt", "--decryption-order", "age,age", MIXED], 112, "twice"),
+        (&["decrypt", "fixtures/invalid/leaf-not-authentic-data/input.json"], 25, "at ["),
+        (&["decrypt", "--no-such-flag", MIXED], 1, "--no-such-flag"),
+    ];
+    for (args, code, saying) in cases {
+        fail(sopskit().args(args), code, saying);
+    }
+    fail(sopskit().args(["decrypt", "--input-type", "yaml", MIXED]), 1, "yaml");
+    fail(sopskit().args(["encrypt", "--age", &alice, "secrets.env"]), 1, "dotenv");
+}
+
+#[test]
+fn a_file_that_nothing_opens_says_whom_it_is_for_and_what_was_tried() {
+    let outcome = run(sopskit().env("SOPS_AGE_KEY_FILE", format!("{FIXTURES}/keys/bob.txt")).args(["decrypt", MIXED]));
+    assert_eq!(outcome.code, 128);
+    let bob = recipients(&["bob"]).iter().collect::<String>();
+    for part in [alice().as_str(), bob.as_str(), "bob.txt", "SOPS_AGE_KEY: not set"] {
+        assert!(outcome.stderr.contains(part), "{part} is not in {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn keys_are_found_where_sops_looks() {
+    let expected = read("fixtures/3.13.2/mixed/decrypted.json");
+    let bare = || {
+        let mut command = sopskit();
+        command.env_remove("SOPS_AGE_KEY_FILE").args(["decrypt", MIXED]);
+        command
+    };
+    assert_eq!(succeed(bare().env("SOPS_AGE_KEY", identity_text("alice"))), expected);
+    let directory = tempfile::tempdir().unwrap();
+    let keys = directory.path().join("sops").join("age");
+    fs::create_dir_all(&keys).unwrap();
+    fs::write(keys.join("keys.txt"), identity_text("alice")).unwrap();
+    assert_eq!(succeed(bare().env("XDG_CONFIG_HOME", directory.path())), expected);
+    fail(&mut bare(), 128, "home");
+}
+
+#[test]
+fn a_key_that_sops_would_add_is_never_left_out_silently() {
+    let encrypt = ["encrypt", "--age", &alice(), "fixtures/cases/mixed/plain.json"];
+    fail(sopskit().env("SOPS_PGP_FP", "85D77543B3D624B63CEA9E6DBC17301B491B3F21").args(encrypt), 1, "SOPS_PGP_FP");
+}
+
+#[test]
+fn a_failure_leaves_the_file_as_it_was() {
+    let (directory, path) = directory_with("a.json", b"{\"a\": 12345678901234567890}");
+    fail(sopskit().args(["encrypt", "-i", "--age", &alice()]).arg(&path), 2, r#"["a"]"#);
+    assert_eq!(fs::read(&path).unwrap(), b"{\"a\": 12345678901234567890}");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn help_and_version_are_no_failures() {
+    for args in [&["--help"][..], &["encrypt", "--help"], &["help", "decrypt"], &["--version"]] {
+        assert!(!succeed(sopskit().args(args)).is_empty());
+    }
+}

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::cipher::{Cipher, Nonces};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Format, Indent, json};
-use crate::keys::{self, Identities, Recipients};
+use crate::keys::{self, KeyService, NoService, Recipients};
 use crate::leaf::{self, Leaf, LeafType};
 use crate::mac::Mac;
 use crate::metadata::{Metadata, SOPS};
@@ -73,14 +73,14 @@ impl EncryptedDocument {
         &self.tree
     }
 
-    /// Opens the file and verifies its MAC.
+    /// Opens the file with the [`Identities`](crate::Identities) or another [`KeyService`], and verifies its MAC.
     ///
     /// # Errors
     /// [`ErrorKind::NoMatchingIdentity`] when no identity fits; an error of which [`Error::is_tampered`] holds, with the key path of the leaf where
     /// one leaf is at fault, when the content was changed without the data key; [`ErrorKind::MacMissing`],
     /// [`ErrorKind::MacNotAuthentic`] and [`ErrorKind::MacMismatch`] for the MAC itself.
-    pub fn decrypt(&self, identities: &Identities) -> Result<Document> {
-        let (document, mac) = self.open(identities)?;
+    pub fn decrypt(&self, keys: &dyn KeyService) -> Result<Document> {
+        let (document, mac) = self.open(keys)?;
         let sealed = self.metadata.mac().ok_or_else(|| Error::new(ErrorKind::MacMissing))?;
         let aad = self.metadata.mac_additional_data();
         let expected = open_mac(sealed, &document.data_key, &aad)
@@ -95,12 +95,12 @@ impl EncryptedDocument {
     ///
     /// # Errors
     /// As [`decrypt`](Self::decrypt), without the three of the MAC.
-    pub fn decrypt_ignoring_mac(&self, identities: &Identities) -> Result<Document> {
-        self.open(identities).map(|(document, _)| document)
+    pub fn decrypt_ignoring_mac(&self, keys: &dyn KeyService) -> Result<Document> {
+        self.open(keys).map(|(document, _)| document)
     }
 
-    fn open(&self, identities: &Identities) -> Result<(Document, Mac)> {
-        let data_key = keys::unwrap(&self.metadata, identities)?;
+    fn open(&self, keys: &dyn KeyService) -> Result<(Document, Mac)> {
+        let data_key = keys::unwrap(&self.metadata, keys)?;
         let cipher = Cipher::new(&data_key);
         let mut mac = Mac::new(self.metadata.mac_only_encrypted());
         let tree = map_leaves(&self.tree, None, self.metadata.rule(), &mut |visit| {
@@ -198,15 +198,29 @@ impl Document {
     /// A new document with a new data key that is wrapped for each recipient.
     ///
     /// # Errors
-    /// [`ErrorKind::NoRecipients`]; [`ErrorKind::AlreadyEncrypted`] when the tree has a top-level key `sops`;
-    /// [`ErrorKind::TooDeep`], [`ErrorKind::NumberOutOfRange`] for a value that no file could hold.
+    /// [`ErrorKind::AlreadyEncrypted`] when the tree has a top-level key `sops`; [`ErrorKind::TooDeep`], [`ErrorKind::NumberOutOfRange`] for a
+    /// value that no file could hold; [`ErrorKind::CannotWrap`] for a master key that is not of age.
     pub fn with_options(tree: Map, recipients: &Recipients, options: &EncryptOptions) -> Result<Self> {
+        Document::with_key_service(tree, recipients, options, &NoService)
+    }
+
+    /// As [`with_options`](Self::with_options), with a key service that wraps for master keys that are not of age.
+    ///
+    /// # Errors
+    /// As [`with_options`](Self::with_options), and [`ErrorKind::CannotWrap`] when the service fails.
+    pub fn with_key_service(
+        tree: Map,
+        recipients: &Recipients,
+        options: &EncryptOptions,
+        service: &dyn KeyService,
+    ) -> Result<Self> {
         if tree.contains_key(SOPS) {
             return Err(Error::new(ErrorKind::AlreadyEncrypted));
         }
         let data_key = DataKey::generate();
         tree::edit::check(&tree)?;
-        let metadata = options.metadata(recipients.wrap(&data_key)?)?;
+        let key_groups = keys::wrap(recipients, &data_key, service)?;
+        let metadata = options.metadata(&key_groups, recipients.threshold())?;
         Ok(Document {
             tree,
             sealed: Arc::default(),
@@ -321,11 +335,19 @@ impl Document {
     /// Takes a new data key, wrapped for all master keys of the file; every leaf is then encrypted anew.
     ///
     /// # Errors
-    /// [`ErrorKind::CannotWrap`], with its name, when the file has a master key that nothing here can wrap for. Nothing is changed then.
+    /// [`ErrorKind::CannotWrap`], with its name, when the file has a master key that is not of age. Nothing is changed then.
     pub fn rotate(&mut self) -> Result<()> {
+        self.rotate_with(&NoService)
+    }
+
+    /// As [`rotate`](Self::rotate), with a key service that wraps for master keys that are not of age.
+    ///
+    /// # Errors
+    /// [`ErrorKind::CannotWrap`], with its name, for a master key that nothing wraps for. Nothing is changed then.
+    pub fn rotate_with(&mut self, service: &dyn KeyService) -> Result<()> {
         let data_key = DataKey::generate();
         let mut metadata = self.metadata.clone();
-        keys::rewrap(&mut metadata, &data_key)?;
+        keys::rewrap(&mut metadata, &data_key, service)?;
         self.metadata = metadata;
         self.data_key = data_key;
         self.sealed_under_data_key = false;

@@ -26,6 +26,20 @@ pub fn read_file(path: impl AsRef<Path>) -> Result<Zeroizing<Vec<u8>>> {
     read().map_err(|error| Error::io(ErrorKind::Read, path, error))
 }
 
+/// Reads a file that must not be longer than `limit` bytes.
+pub(crate) fn read_at_most(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>> {
+    let read = || {
+        let file = File::open(path)?;
+        let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(limit);
+        let bytes = read_wiped(file.take(limit as u64 + 1), length)?;
+        if bytes.len() > limit {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it is longer than {limit} bytes")));
+        }
+        Ok(bytes)
+    };
+    read().map_err(|error| Error::io(ErrorKind::Read, path, error))
+}
+
 /// Reads to the end, as from standard input, into memory that is wiped on drop.
 ///
 /// ```
@@ -41,7 +55,7 @@ pub fn read_from(reader: impl Read) -> Result<Zeroizing<Vec<u8>>> {
 }
 
 /// Reads to the end. Where the room does not suffice the bytes move, and the old place is wiped.
-pub(crate) fn read_wiped(mut reader: impl Read, room: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+fn read_wiped(mut reader: impl Read, room: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     // One more than expected, so that the end is found without a move.
     let mut bytes = Zeroizing::new(vec![0; room + 1]);
     let mut length = 0;

@@ -1,31 +1,42 @@
-//! Master keys at work: the data key is wrapped for them and unwrapped with the identities at hand.
+//! Master keys at work: the data key is wrapped for them, and unwrapped with what is at hand.
 
 mod age;
+mod identities;
+mod recipients;
+mod service;
 mod shamir;
 mod source;
 
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::metadata::{KeyKind, MasterKey, Metadata};
+use crate::metadata::{KeyKind, MasterKey, Metadata, WrappedKey};
 use crate::secret::DataKey;
 
-pub use age::{Identities, Recipients};
+pub use identities::{Identities, Passphrase};
+pub use recipients::Recipients;
+pub(crate) use service::NoService;
+pub use service::{KeyService, ServiceError};
 pub use source::Environment;
 
 /// The data key of a file: what any master key of the one key group wraps, or what a threshold of groups give together.
 ///
 /// # Errors
-/// [`ErrorKind::NoMatchingIdentity`], with the recipients of the file and what became of each source of identities.
-pub(crate) fn unwrap(metadata: &Metadata, identities: &Identities) -> Result<DataKey> {
+/// [`ErrorKind::NoMatchingIdentity`], with the master keys of the file and what became of each.
+pub(crate) fn unwrap(metadata: &Metadata, service: &dyn KeyService) -> Result<DataKey> {
     let groups = metadata.key_groups().len();
     let needed = if groups == 1 { 1 } else { metadata.shamir_threshold() };
-    let mut parts: Vec<_> = metadata.key_groups().filter_map(|group| identities.unwrap(group)).take(needed).collect();
+    let mut problems = Vec::new();
+    let mut parts = Vec::new();
+    for group in metadata.key_groups() {
+        parts.extend(unwrap_group(group, service, &mut problems));
+        if parts.len() == needed {
+            break;
+        }
+    }
     if parts.len() < needed {
-        return Err(Error::with_detail(
-            ErrorKind::NoMatchingIdentity,
-            report(metadata, identities, parts.len(), needed),
-        ));
+        let report = report(metadata, service, &problems, parts.len(), needed);
+        return Err(Error::with_detail(ErrorKind::NoMatchingIdentity, report));
     }
     let secret = match (groups, parts.pop()) {
         (1, Some(part)) => part,
@@ -37,27 +48,72 @@ pub(crate) fn unwrap(metadata: &Metadata, identities: &Identities) -> Result<Dat
     DataKey::from_bytes(&secret).ok_or_else(|| invalid("what the master keys wrap is no data key of 32 bytes"))
 }
 
-/// Wraps a data key for all master keys of a file: the key itself for one group, a share each for several.
-///
-/// # Errors
-/// [`ErrorKind::CannotWrap`], with the key, for a master key that is none of age.
-pub(crate) fn rewrap(metadata: &mut Metadata, data_key: &DataKey) -> Result<()> {
-    let groups = metadata.key_groups().len();
-    let parts = if groups == 1 {
-        vec![Zeroizing::new(data_key.as_bytes().to_vec())]
-    } else {
-        shamir::split(data_key.as_bytes(), groups, metadata.shamir_threshold()).map_err(unfit)?
-    };
-    metadata.rewrap(|group, key| wrap(key, &parts[group]))
+/// What the keys of a group wrap, by the first that opens. age before PGP before the rest, as sops tries them; and before all
+/// of them the keys that the service knows by name.
+fn unwrap_group(
+    group: &[WrappedKey],
+    service: &dyn KeyService,
+    problems: &mut Vec<String>,
+) -> Option<Zeroizing<Vec<u8>>> {
+    let mut keys: Vec<&WrappedKey> = group.iter().collect();
+    keys.sort_by_key(|wrapped| {
+        let kind = match wrapped.key().kind() {
+            KeyKind::Age => 0,
+            KeyKind::Pgp => 1,
+            _ => 2,
+        };
+        (!service.prefers(wrapped.key()), kind)
+    });
+    keys.into_iter().find_map(|wrapped| match service.unwrap(wrapped.key(), wrapped.enc())? {
+        Ok(part) => Some(part),
+        Err(error) => {
+            problems.push(format!("{}: {error}", wrapped.key()));
+            None
+        }
+    })
 }
 
-fn wrap(key: &MasterKey, part: &[u8]) -> Result<String> {
-    match key.kind() {
-        KeyKind::Age => age::wrap(key.name(), part),
-        kind => {
-            let detail = format!("{} {}; nothing here can wrap for it", kind.as_str(), key.name());
-            Err(Error::with_detail(ErrorKind::CannotWrap, detail))
-        }
+/// Wraps a new data key for the groups of master keys that `recipients` names: the key itself for one group, a share each for several.
+///
+/// # Errors
+/// [`ErrorKind::CannotWrap`], with the key, for a master key that neither `service` nor age takes.
+pub(crate) fn wrap(
+    recipients: &Recipients,
+    data_key: &DataKey,
+    service: &dyn KeyService,
+) -> Result<Vec<Vec<(MasterKey, String)>>> {
+    let parts = split(data_key, recipients.groups().len(), recipients.threshold())?;
+    let groups = recipients.groups().iter().zip(&parts);
+    groups
+        .map(|(group, part)| {
+            group.iter().map(|key| Ok((key.clone(), wrap_one(key, part, service)?))).collect::<Result<Vec<_>>>()
+        })
+        .collect()
+}
+
+/// Wraps a data key anew for all master keys of a file.
+///
+/// # Errors
+/// As [`wrap`].
+pub(crate) fn rewrap(metadata: &mut Metadata, data_key: &DataKey, service: &dyn KeyService) -> Result<()> {
+    let parts = split(data_key, metadata.key_groups().len(), metadata.shamir_threshold())?;
+    metadata.rewrap(|group, key| wrap_one(key, &parts[group], service))
+}
+
+fn split(data_key: &DataKey, groups: usize, threshold: usize) -> Result<Vec<Zeroizing<Vec<u8>>>> {
+    match groups {
+        1 => Ok(vec![Zeroizing::new(data_key.as_bytes().to_vec())]),
+        _ => shamir::split(data_key.as_bytes(), groups, threshold).map_err(unfit),
+    }
+}
+
+fn wrap_one(key: &MasterKey, part: &[u8], service: &dyn KeyService) -> Result<String> {
+    let cannot = |why: &str| Err(Error::with_detail(ErrorKind::CannotWrap, format!("{key}: {why}")));
+    match (service.wrap(key, part), key) {
+        (Some(Ok(enc)), _) => Ok(enc),
+        (Some(Err(error)), _) => cannot(&error.to_string()),
+        (None, MasterKey::Age { recipient }) => age::wrap(recipient, part),
+        (None, _) => cannot("there is no key service for it"),
     }
 }
 
@@ -70,15 +126,16 @@ fn unfit(shamir::Unfit(why): shamir::Unfit) -> Error {
 }
 
 /// What a person needs who cannot open a file: whom it is for, and what was tried.
-fn report(metadata: &Metadata, identities: &Identities, opened: usize, needed: usize) -> String {
+fn report(metadata: &Metadata, service: &dyn KeyService, problems: &[String], opened: usize, needed: usize) -> String {
     let mut lines = Vec::new();
     if needed > 1 {
         lines.push(format!("{needed} key groups are needed, {opened} could be opened"));
     }
     lines.push(String::from("the file is for:"));
-    let keys = metadata.key_groups().flatten();
-    lines.extend(keys.map(|key| format!("  {} {}", key.kind().as_str(), key.name())));
+    lines.extend(metadata.key_groups().flatten().map(|wrapped| format!("  {}", wrapped.key())));
     lines.push(String::from("tried:"));
-    lines.extend(identities.report().map(|line| format!("  {line}")));
+    lines.extend(service.report().iter().chain(problems).map(|line| format!("  {line}")));
+    let not_compiled = metadata.recipients().filter_map(|recipient| age::missing_feature(recipient));
+    lines.extend(not_compiled.map(|hint| format!("hint: {hint}")));
     lines.join("\n")
 }

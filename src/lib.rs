@@ -25,8 +25,8 @@ pub use document::{Document, EncryptOptions, EncryptedDocument};
 pub use error::{Error, ErrorKind, Position, Result};
 pub use format::{Format, Indent};
 pub use fs::{read_file, read_from, replace_file};
-pub use keys::{Environment, Identities, Recipients};
-pub use metadata::{KeyKind, MasterKey, Metadata, SOPS_VERSION};
+pub use keys::{Environment, Identities, KeyService, Passphrase, Recipients, ServiceError};
+pub use metadata::{KeyKind, MasterKey, Metadata, SOPS_VERSION, WrappedKey};
 pub use path::{KeyPath, Segment};
 pub use rules::{DEFAULT_UNENCRYPTED_SUFFIX, Rule};
 pub use secret::{Bytes, Text};
@@ -50,17 +50,17 @@ pub use tree::{MAX_DEPTH, Map, Value};
 ///
 /// # Errors
 /// [`ErrorKind::Read`] when the file cannot be read, and those of [`decrypt`]; all with the name of the file.
-pub fn decrypt_file<T: DeserializeOwned>(path: impl AsRef<Path>, identities: &Identities) -> Result<T> {
+pub fn decrypt_file<T: DeserializeOwned>(path: impl AsRef<Path>, keys: &dyn KeyService) -> Result<T> {
     let path = path.as_ref();
-    decrypt(&read_file(path)?, identities).map_err(|error| error.in_file(path))
+    decrypt(&read_file(path)?, keys).map_err(|error| error.in_file(path))
 }
 
 /// Reads an encrypted JSON document into any type that serde can read, after its MAC has been verified.
 ///
 /// # Errors
 /// Those of [`EncryptedDocument::parse`], of [`EncryptedDocument::decrypt`] and of [`Document::deserialize`].
-pub fn decrypt<T: DeserializeOwned>(bytes: &[u8], identities: &Identities) -> Result<T> {
-    EncryptedDocument::parse(bytes)?.decrypt(identities)?.deserialize()
+pub fn decrypt<T: DeserializeOwned>(bytes: &[u8], keys: &dyn KeyService) -> Result<T> {
+    EncryptedDocument::parse(bytes)?.decrypt(keys)?.deserialize()
 }
 
 /// Encrypts any type that serde writes as an object: the text of a file that the sops CLI opens.

@@ -3,11 +3,16 @@
 //! The fields are kept as they were read, so that unknown ones, the lists of foreign master keys and their order survive a rewrite.
 //! Source: section 5 of the format page, `stores/stores.go` of sops.
 
+mod master_key;
+
 use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::rules::Rule;
 use crate::tree::{Map, Value};
+
+use master_key::ENC;
+pub use master_key::{KeyKind, MasterKey, WrappedKey};
 
 /// The release of sops whose format is written: the `version` of new files.
 pub const SOPS_VERSION: &str = "3.13.2";
@@ -21,8 +26,6 @@ const MAC_ONLY_ENCRYPTED: &str = "mac_only_encrypted";
 const KEY_GROUPS: &str = "key_groups";
 const SHAMIR_THRESHOLD: &str = "shamir_threshold";
 const VERSION: &str = "version";
-const ENC: &str = "enc";
-const RECIPIENT: &str = "recipient";
 const RULES: [&str; 6] = [
     "unencrypted_suffix",
     "encrypted_suffix",
@@ -39,108 +42,26 @@ const RULES: [&str; 6] = [
 pub struct Metadata {
     fields: Map,
     rule: Rule,
-    key_groups: Vec<Vec<MasterKey>>,
+    key_groups: Vec<Vec<WrappedKey>>,
     last_modified: DateTime<FixedOffset>,
 }
 
-/// The kinds of master key that SOPS knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum KeyKind {
-    /// An age recipient.
-    Age,
-    /// An OpenPGP key.
-    Pgp,
-    /// A key of AWS KMS.
-    Kms,
-    /// A key of Google Cloud KMS.
-    GcpKms,
-    /// A key of Huawei Cloud KMS.
-    HcKms,
-    /// A key of Azure Key Vault.
-    AzureKv,
-    /// A key of the transit engine of HashiCorp Vault.
-    HcVault,
-}
-
-impl KeyKind {
-    const ALL: [KeyKind; 7] =
-        [KeyKind::Kms, KeyKind::GcpKms, KeyKind::HcKms, KeyKind::AzureKv, KeyKind::HcVault, KeyKind::Pgp, KeyKind::Age];
-
-    /// The name of the metadata field that lists keys of this kind.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            KeyKind::Age => "age",
-            KeyKind::Pgp => "pgp",
-            KeyKind::Kms => "kms",
-            KeyKind::GcpKms => "gcp_kms",
-            KeyKind::HcKms => "hckms",
-            KeyKind::AzureKv => "azure_kv",
-            KeyKind::HcVault => "hc_vault",
-        }
-    }
-
-    /// The fields that together name a key of this kind.
-    fn name_fields(self) -> &'static [&'static str] {
-        match self {
-            KeyKind::Age => &[RECIPIENT],
-            KeyKind::Pgp => &["fp"],
-            KeyKind::Kms => &["arn"],
-            KeyKind::GcpKms => &["resource_id"],
-            KeyKind::HcKms => &["key_id"],
-            KeyKind::AzureKv => &["vault_url", "name", "version"],
-            KeyKind::HcVault => &["vault_address", "engine_path", "key_name"],
-        }
-    }
-}
-
-/// A master key of a file: it wraps the data key.
-#[derive(Clone, Debug)]
-pub struct MasterKey {
-    kind: KeyKind,
-    name: String,
-    enc: String,
-}
-
-impl MasterKey {
-    /// What kind of key this is.
-    #[must_use]
-    pub fn kind(&self) -> KeyKind {
-        self.kind
-    }
-
-    /// What the key is known by: a recipient, a fingerprint, an ARN; of several parts joined by slashes where the kind has no single name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The wrapped data key, as the file spells it.
-    #[must_use]
-    pub fn enc(&self) -> &str {
-        &self.enc
-    }
-
-    fn parse(kind: KeyKind, entry: &Value) -> Result<Self> {
-        let fields = entry.as_object().ok_or_else(|| invalid("expected an object"))?;
-        let names = kind.name_fields().iter().map(|field| required(fields, field)).collect::<Result<Vec<_>>>()?;
-        Ok(MasterKey { kind, name: names.join("/"), enc: required(fields, ENC)?.to_owned() })
-    }
-}
-
 impl Metadata {
-    /// The metadata of a new file whose data key is wrapped for age recipients, given as recipient and wrapped key.
+    /// The metadata of a new file, whose MAC is yet to be sealed.
     pub(crate) fn new(
-        wrapped: impl IntoIterator<Item = (String, String)>,
+        key_groups: &[Vec<(MasterKey, String)>],
+        shamir_threshold: usize,
         rule: Option<&Rule>,
         mac_only_encrypted: bool,
     ) -> Result<Self> {
-        let entries = wrapped.into_iter().map(|(recipient, enc)| {
-            Value::Object(Map::from_iter([(ENC, Value::from(enc)), (RECIPIENT, Value::from(recipient))]))
-        });
-        let mut fields = Map::new();
-        fields.insert(KeyKind::Age.as_str(), entries.collect::<Vec<_>>());
+        let mut fields = match key_groups {
+            [group] => key_lists(group),
+            groups => {
+                let groups: Vec<_> = groups.iter().map(|group| Value::Object(key_group(group))).collect();
+                let threshold = i64::try_from(shamir_threshold).unwrap_or(i64::MAX);
+                Map::from_iter([(KEY_GROUPS, Value::from(groups)), (SHAMIR_THRESHOLD, Value::from(threshold))])
+            }
+        };
         if let Some((field, text)) = rule.map(Rule::field) {
             fields.insert(field, text);
         }
@@ -198,7 +119,7 @@ impl Metadata {
     }
 
     /// The key groups. The master keys of one group wrap the same secret: the data key itself, where there is but one group.
-    pub fn key_groups(&self) -> impl ExactSizeIterator<Item = &[MasterKey]> {
+    pub fn key_groups(&self) -> impl ExactSizeIterator<Item = &[WrappedKey]> {
         self.key_groups.iter().map(Vec::as_slice)
     }
 
@@ -211,7 +132,10 @@ impl Metadata {
 
     /// The recipients of the file: its age master keys, of all groups.
     pub fn recipients(&self) -> impl Iterator<Item = &str> {
-        self.key_groups.iter().flatten().filter(|key| key.kind == KeyKind::Age).map(MasterKey::name)
+        self.key_groups.iter().flatten().filter_map(|wrapped| match wrapped.key() {
+            MasterKey::Age { recipient } => Some(recipient.as_str()),
+            _ => None,
+        })
     }
 
     /// All fields, in the order of the file.
@@ -240,7 +164,7 @@ impl Metadata {
     }
 
     /// Replaces the wrapped key of each master key, in the order of [`key_groups`](Self::key_groups).
-    pub(crate) fn rewrap(&mut self, wrap: impl Fn(usize, &MasterKey) -> Result<String>) -> Result<()> {
+    pub(crate) fn rewrap(&mut self, mut wrap: impl FnMut(usize, &MasterKey) -> Result<String>) -> Result<()> {
         for (index, group) in self.key_groups.iter_mut().enumerate() {
             let lists = match self.fields.get_mut(KEY_GROUPS) {
                 Some(Value::Array(groups)) if !groups.is_empty() => match groups.get_mut(index) {
@@ -251,16 +175,41 @@ impl Metadata {
             };
             for kind in KeyKind::ALL {
                 let Some(Value::Array(entries)) = lists.get_mut(kind.as_str()) else { continue };
-                for (key, entry) in group.iter_mut().filter(|key| key.kind == kind).zip(entries) {
-                    key.enc = wrap(index, key)?;
+                for (wrapped, entry) in group.iter_mut().filter(|wrapped| wrapped.key.kind() == kind).zip(entries) {
+                    wrapped.enc = wrap(index, &wrapped.key)?;
                     if let Value::Object(fields) = entry {
-                        fields.insert(ENC, key.enc.as_str());
+                        fields.insert(ENC, wrapped.enc.as_str());
                     }
                 }
             }
         }
         Ok(())
     }
+}
+
+/// The lists of the master keys of one group, by kind.
+fn key_lists(group: &[(MasterKey, String)]) -> Map {
+    let mut lists = Map::new();
+    for kind in KeyKind::ALL {
+        let of_kind = group.iter().filter(|(key, _)| key.kind() == kind);
+        let entries: Vec<_> = of_kind.map(|(key, enc)| Value::Object(key.entry(enc))).collect();
+        if !entries.is_empty() {
+            lists.insert(kind.as_str(), entries);
+        }
+    }
+    lists
+}
+
+/// One of several key groups. sops always writes two of its lists.
+fn key_group(group: &[(MasterKey, String)]) -> Map {
+    let mut lists = key_lists(group);
+    for kind in [KeyKind::Age, KeyKind::HcVault] {
+        if !lists.contains_key(kind.as_str()) {
+            lists.insert(kind.as_str(), Vec::new());
+        }
+    }
+    lists.sort_by_key();
+    lists
 }
 
 /// A time as sops writes it, and as it goes into the additional data of the MAC: without fractions, `Z` for UTC.
@@ -300,7 +249,7 @@ fn rule(fields: &Map) -> Result<Rule> {
 }
 
 /// The master keys of a file: one group of the flat lists, or the groups of `key_groups`.
-fn key_groups(fields: &Map) -> Result<Vec<Vec<MasterKey>>> {
+fn key_groups(fields: &Map) -> Result<Vec<Vec<WrappedKey>>> {
     let flat = master_keys(fields)?;
     let groups = match fields.get(KEY_GROUPS) {
         None | Some(Value::Null) => Vec::new(),
@@ -323,14 +272,14 @@ fn key_groups(fields: &Map) -> Result<Vec<Vec<MasterKey>>> {
 }
 
 /// The master keys in the lists of one object, kinds in the order in which sops reads them.
-fn master_keys(lists: &Map) -> Result<Vec<MasterKey>> {
+fn master_keys(lists: &Map) -> Result<Vec<WrappedKey>> {
     let mut keys = Vec::new();
     for kind in KeyKind::ALL {
         match lists.get(kind.as_str()) {
             None | Some(Value::Null) => {}
             Some(Value::Array(entries)) => {
                 for (index, entry) in entries.iter().enumerate() {
-                    let key = MasterKey::parse(kind, entry)
+                    let key = WrappedKey::parse(kind, entry)
                         .map_err(|error| error.under_index(index).under_key(kind.as_str()))?;
                     keys.push(key);
                 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use assert_cmd::Command;
-use support::{FIXTURES, identity_text, read, recipients};
+use support::{FIXTURES, identity_text, public_key, read};
 use tempfile::TempDir;
 
 const MIXED: &str = "fixtures/3.13.2/mixed/sealed.json";
@@ -51,7 +51,7 @@ fn fail(command: &mut Command, code: i32, saying: &str) {
 }
 
 fn alice() -> String {
-    recipients(&["alice"]).iter().collect::<Vec<_>>().join(",")
+    public_key("alice")
 }
 
 fn directory_with(name: &str, content: &[u8]) -> (TempDir, std::path::PathBuf) {
@@ -251,7 +251,7 @@ fn exit_codes_are_those_of_sops() {
 fn a_file_that_nothing_opens_says_whom_it_is_for_and_what_was_tried() {
     let outcome = run(sopskit().env("SOPS_AGE_KEY_FILE", format!("{FIXTURES}/keys/bob.txt")).args(["decrypt", MIXED]));
     assert_eq!(outcome.code, 128);
-    let bob = recipients(&["bob"]).iter().collect::<String>();
+    let bob = public_key("bob");
     for part in [alice().as_str(), bob.as_str(), "bob.txt", "SOPS_AGE_KEY: not set"] {
         assert!(outcome.stderr.contains(part), "{part} is not in {}", outcome.stderr);
     }

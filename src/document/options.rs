@@ -3,8 +3,8 @@
 use super::{Document, EncryptedDocument};
 use crate::error::Result;
 use crate::format::{Format, Indent};
-use crate::keys::Recipients;
-use crate::metadata::Metadata;
+use crate::keys::{KeyService, Recipients};
+use crate::metadata::{MasterKey, Metadata};
 use crate::rules::Rule;
 use crate::tree::Map;
 
@@ -70,11 +70,24 @@ impl EncryptOptions {
         Document::with_options(tree, recipients, self)?.encrypt()
     }
 
-    /// The metadata of a new file whose data key is wrapped for these recipients.
-    pub(super) fn metadata(&self, wrapped: Vec<(String, String)>) -> Result<Metadata> {
+    /// As [`encrypt`](Self::encrypt), with a key service that wraps for master keys that are not of age.
+    ///
+    /// # Errors
+    /// As [`Document::with_key_service`] and [`Document::encrypt`].
+    pub fn encrypt_with(
+        &self,
+        tree: Map,
+        recipients: &Recipients,
+        service: &dyn KeyService,
+    ) -> Result<EncryptedDocument> {
+        Document::with_key_service(tree, recipients, self, service)?.encrypt()
+    }
+
+    /// The metadata of a new file whose data key is wrapped for these master keys.
+    pub(super) fn metadata(&self, key_groups: &[Vec<(MasterKey, String)>], threshold: usize) -> Result<Metadata> {
         match self.format {
-            Format::Json => Metadata::new(wrapped, Some(&self.rule), self.mac_only_encrypted),
-            Format::Binary => Metadata::new(wrapped, None, false),
+            Format::Json => Metadata::new(key_groups, threshold, Some(&self.rule), self.mac_only_encrypted),
+            Format::Binary => Metadata::new(key_groups, threshold, None, false),
         }
     }
 }

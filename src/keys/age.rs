@@ -1,250 +1,289 @@
-//! age: recipients that a data key is wrapped for, identities that unwrap it. No other file knows the age crate.
+//! age: recipients of every kind wrap, identities of every kind unwrap. Only this folder knows the age crate.
 //!
-//! Source: `age/keysource.go` of sops.
+//! Source: `age/keysource.go` of sops, and <https://c2sp.org/age>.
 
-use std::fmt;
-use std::io::Read as _;
-use std::str::FromStr;
+use std::io::{Read as _, Write as _};
 
-use age::armor::ArmoredReader;
-use age::x25519;
+use age::armor::{ArmoredReader, ArmoredWriter, Format};
+use age::{DecryptError, x25519};
 use zeroize::Zeroizing;
 
+use super::identities::Passphrase;
 use crate::error::{Error, ErrorKind, Result};
-use crate::metadata::{KeyKind, MasterKey};
-use crate::secret::DataKey;
 
 /// The longest wrapped data key that is looked at, in bytes; age writes less than 500 for an X25519 recipient.
 const MAX_WRAPPED: usize = 64 * 1024;
 /// The longest secret that a master key wraps, in bytes: a data key has 32, a share of one 33.
 const MAX_PART: usize = 64;
+/// The scrypt work factor up to which a key file is opened, as a power of two: some seconds, as in age.
+const MAX_WORK_FACTOR: u8 = 22;
 
-/// Whom a document is encrypted for.
-///
-/// ```
-/// use sopskit::Recipients;
-///
-/// let recipients = Recipients::parse("age1u2f7yk4gzql7dcnlp26xgm7kf7rxsr0l7nx58y4tcgy5jvv2av4qdjd0eq")?;
-/// assert_eq!(recipients.iter().count(), 1);
-/// # Ok::<(), sopskit::Error>(())
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recipients(Vec<String>);
+type BoxedRecipient = Box<dyn age::Recipient>;
+type BoxedIdentity = Box<dyn age::Identity + Send + Sync>;
 
-impl Recipients {
-    /// The recipients in `text`, separated by commas or white space, each once.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidRecipient`] for anything that is no age X25519 recipient (`age1…`), [`ErrorKind::NoRecipients`] when there
-    /// is none.
-    pub fn parse(text: &str) -> Result<Self> {
-        let mut recipients = Vec::new();
-        for recipient in text.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty()) {
-            parse_recipient(recipient)?;
-            if !recipients.iter().any(|known| known == recipient) {
-                recipients.push(recipient.to_owned());
-            }
-        }
-        if recipients.is_empty() {
-            return Err(Error::new(ErrorKind::NoRecipients));
-        }
-        Ok(Recipients(recipients))
-    }
-
-    /// The data key, wrapped for each recipient: recipient and wrapped key.
-    pub(crate) fn wrap(&self, data_key: &DataKey) -> Result<Vec<(String, String)>> {
-        self.0.iter().map(|recipient| Ok((recipient.clone(), wrap(recipient, data_key.as_bytes())?))).collect()
-    }
-
-    /// The recipients as they are written, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+/// The features by which kinds of keys are compiled in, and how a recipient of the kind is told.
+fn feature_of(recipient: &str) -> Option<(&'static str, bool)> {
+    if recipient.starts_with("age1pq1") {
+        Some(("pq", cfg!(feature = "pq")))
+    } else if recipient.starts_with("ssh-") {
+        Some(("ssh", cfg!(feature = "ssh")))
+    } else if recipient.strip_prefix("age1").is_some_and(|rest| rest.contains('1')) {
+        Some(("plugin", cfg!(feature = "plugin")))
+    } else {
+        None
     }
 }
 
-impl FromStr for Recipients {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Recipients::parse(text)
+/// What to say of a recipient whose kind is not compiled in.
+pub(super) fn missing_feature(recipient: &str) -> Option<String> {
+    match feature_of(recipient) {
+        Some((feature, false)) => Some(format!("{recipient} needs the feature `{feature}` of sopskit")),
+        _ => None,
     }
 }
 
-fn parse_recipient(text: &str) -> Result<x25519::Recipient> {
-    text.parse().map_err(|_| {
-        let why = if text.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") || text.starts_with("AGE-PLUGIN-") {
-            // Never quoted: it is a secret.
-            return Error::with_detail(
-                ErrorKind::InvalidRecipient,
-                "this is a secret key, give its public key (age1…)",
-            );
-        } else if text.starts_with("age1pq1") {
-            "post-quantum recipients are not supported"
-        } else if text.starts_with("ssh-") {
-            "SSH recipients are not supported"
-        } else if text.strip_prefix("age1").is_some_and(|rest| rest.contains('1')) {
-            "plugin recipients are not supported"
-        } else {
-            "expected age1… of 62 characters"
-        };
-        Error::with_detail(ErrorKind::InvalidRecipient, format!("{text:?}: {why}"))
-    })
+/// # Errors
+/// [`ErrorKind::InvalidRecipient`].
+pub(super) fn check_recipient(text: &str) -> Result<()> {
+    match feature_of(text) {
+        // Whether the program of a plugin is there matters when it is needed.
+        #[cfg(feature = "plugin")]
+        Some(("plugin", true)) => {
+            text.parse::<age::plugin::Recipient>().map(drop).map_err(|why| invalid(format!("{text:?}: {why}")))
+        }
+        _ => recipient(text).map(drop),
+    }
+}
+
+fn invalid(detail: String) -> Error {
+    Error::with_detail(ErrorKind::InvalidRecipient, detail)
+}
+
+fn recipient(text: &str) -> Result<BoxedRecipient> {
+    let upper = text.to_ascii_uppercase();
+    if upper.starts_with("AGE-SECRET-KEY-") || upper.starts_with("AGE-PLUGIN-") {
+        // Never quoted: it is a secret.
+        return Err(invalid(String::from("this is a secret key, give its public key (age1…)")));
+    }
+    if let Some(missing) = missing_feature(text) {
+        return Err(invalid(missing));
+    }
+    let damaged = || invalid(format!("{text:?} is damaged: a wrong length, character or checksum"));
+    match feature_of(text) {
+        #[cfg(feature = "pq")]
+        Some(("pq", _)) => text.parse::<super::pq::Recipient>().map(boxed).map_err(|_| damaged()),
+        #[cfg(feature = "ssh")]
+        Some(("ssh", _)) => text.parse::<age::ssh::Recipient>().map(boxed).map_err(|_| damaged()),
+        #[cfg(feature = "plugin")]
+        Some(("plugin", _)) => plugin_recipient(text),
+        _ if text.starts_with("age1") => text.parse::<x25519::Recipient>().map(boxed).map_err(|_| damaged()),
+        _ => Err(invalid(format!("{text:?}: expected age1…"))),
+    }
+}
+
+fn boxed(recipient: impl age::Recipient + 'static) -> BoxedRecipient {
+    Box::new(recipient)
+}
+
+#[cfg(feature = "plugin")]
+fn plugin_recipient(text: &str) -> Result<BoxedRecipient> {
+    let recipient: age::plugin::Recipient = text.parse().map_err(|why| invalid(format!("{text:?}: {why}")))?;
+    let name = recipient.plugin().to_owned();
+    age::plugin::RecipientPluginV1::new(&name, &[recipient], &[], age::NoCallbacks)
+        .map(boxed)
+        .map_err(|error| Error::with_detail(ErrorKind::CannotWrap, format!("{text}: {error}")))
 }
 
 /// A data key or a share of one, wrapped for a recipient: an ASCII-armored age file.
-pub(super) fn wrap(recipient: &str, part: &[u8]) -> Result<String> {
-    age::encrypt_and_armor(&parse_recipient(recipient)?, part)
-        .map_err(|_| Error::with_detail(ErrorKind::CannotWrap, recipient))
+pub(super) fn wrap(text: &str, part: &[u8]) -> Result<String> {
+    let recipient = recipient(text)?;
+    let cannot = |why: String| Error::with_detail(ErrorKind::CannotWrap, format!("age {text}: {why}"));
+    let encryptor = age::Encryptor::with_recipients(std::iter::once(&*recipient as &dyn age::Recipient))
+        .map_err(|error| cannot(error.to_string()))?;
+    let write = || {
+        let mut writer = encryptor.wrap_output(ArmoredWriter::wrap_output(Vec::new(), Format::AsciiArmor)?)?;
+        writer.write_all(part)?;
+        writer.finish()?.finish()
+    };
+    let file = write().map_err(|error| cannot(error.to_string()))?;
+    String::from_utf8(file).map_err(|_| cannot(String::from("the age file is no text")))
 }
 
-/// The secret keys that documents are opened with.
-///
-/// Nothing reads the environment unless [`from_env`](Self::from_env) says so. An identity that does not fit, and a source that cannot be read,
-/// never stand in the way of one that fits: they become lines of the error when none does. `Debug` shows public keys only.
-///
-/// ```
-/// use sopskit::Identities;
-///
-/// let identities = Identities::parse("
-///     # a key of this example only
-///     AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX
-/// ")?;
-/// assert!(!format!("{identities:?}").contains("SECRET"));
-/// # Ok::<(), sopskit::Error>(())
-/// ```
-#[derive(Default)]
-pub struct Identities {
-    list: Vec<Identity>,
-    /// What became of each source that was looked at.
-    sources: Vec<String>,
+/// An identity of some kind.
+pub(super) struct Key {
+    identity: BoxedIdentity,
+    /// Its public key; of plugins, which have none to tell, the name of the plugin.
+    pub(super) recipient: String,
+    /// Whether using it asks the user for something, so that it is tried only on keys that are its own by name.
+    asks: bool,
 }
 
-struct Identity {
-    key: x25519::Identity,
-    recipient: String,
-}
-
-impl Identities {
-    /// The identities in `text`: one a line, blank lines and lines that begin with `#` skipped.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidIdentity`], with the number of the line, for anything that is no age X25519 identity
-    /// (`AGE-SECRET-KEY-1…`), and when there is none at all. It never shows the line.
-    pub fn parse(text: &str) -> Result<Self> {
-        let mut identities = Identities::default();
-        let problems = identities.add("the identities given", text);
-        match problems.into_iter().next() {
-            Some(problem) => Err(Error::with_detail(ErrorKind::InvalidIdentity, problem)),
-            None if identities.list.is_empty() => Err(Error::with_detail(ErrorKind::InvalidIdentity, "there is none")),
-            None => Ok(identities),
-        }
+impl Key {
+    fn new(identity: impl age::Identity + Send + Sync + 'static, recipient: String) -> Self {
+        Key { identity: Box::new(identity), recipient, asks: false }
     }
 
-    /// Adds the identities in `text`, and a line on each that is none to the report. Returns these lines.
-    pub(super) fn add(&mut self, source: &str, text: &str) -> Vec<String> {
-        let known = self.list.len();
-        let mut problems = Vec::new();
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
+    /// The identity that a word spells, or what is wrong with the word (without the word).
+    #[cfg_attr(not(feature = "plugin"), allow(unused_variables))]
+    pub(super) fn parse(word: &str, passphrase: Option<&Passphrase>) -> Result<Self, String> {
+        if word.starts_with("AGE-SECRET-KEY-PQ-1") {
+            #[cfg(feature = "pq")]
+            if let Ok(key) = word.parse::<super::pq::Identity>() {
+                let recipient = key.to_public().to_string();
+                return Ok(Key::new(key, recipient));
             }
-            // Several on a line stand in the variable SOPS_AGE_KEY, where line breaks are hard to keep.
-            for word in line.split_whitespace() {
-                match word.parse::<x25519::Identity>() {
-                    Ok(key) => {
-                        let recipient = key.to_public().to_string();
-                        self.list.push(Identity { key, recipient });
-                    }
-                    Err(_) => problems.push(format!("line {}: {}", number + 1, why_no_identity(word))),
-                }
+            #[cfg(not(feature = "pq"))]
+            return Err(String::from("a post-quantum identity, which needs the feature `pq` of sopskit"));
+        }
+        if word.starts_with("AGE-PLUGIN-") {
+            #[cfg(feature = "plugin")]
+            return Key::plugin(word, passphrase);
+            #[cfg(not(feature = "plugin"))]
+            return Err(String::from("an identity of a plugin, which needs the feature `plugin` of sopskit"));
+        }
+        match word.parse::<x25519::Identity>() {
+            Ok(key) => {
+                let recipient = key.to_public().to_string();
+                Ok(Key::new(key, recipient))
             }
+            Err(_) => Err(why_no_identity(word).to_owned()),
         }
-        for identity in &self.list[known..] {
-            self.sources.push(format!("{source}: the identity of {}", identity.recipient));
+    }
+
+    #[cfg(feature = "plugin")]
+    fn plugin(word: &str, passphrase: Option<&Passphrase>) -> Result<Self, String> {
+        let identity: age::plugin::Identity =
+            word.parse().map_err(|why| format!("a damaged identity of a plugin: {why}"))?;
+        let name = identity.plugin().to_owned();
+        let callbacks = Asking { passphrase: passphrase.cloned(), what: format!("age-plugin-{name}") };
+        let plugin = age::plugin::IdentityPluginV1::new(&name, &[identity], callbacks);
+        let plugin = plugin.map_err(|_| format!("the program age-plugin-{name} is not in the PATH"))?;
+        Ok(Key::new(plugin, format!("the plugin age-plugin-{name}")))
+    }
+
+    /// The identity in an OpenSSH private key file, or what is wrong with it.
+    #[cfg(feature = "ssh")]
+    pub(super) fn ssh(source: &str, text: &str, passphrase: Option<&Passphrase>) -> Result<Self, String> {
+        let identity = age::ssh::Identity::from_buffer(text.as_bytes(), None)
+            .map_err(|_| String::from("not an SSH private key"))?;
+        let asks = matches!(identity, age::ssh::Identity::Encrypted(_));
+        if asks && passphrase.is_none() {
+            return Err(String::from("protected by a passphrase, and there is nobody to ask for it"));
         }
-        if self.list.len() == known && problems.is_empty() {
-            self.sources.push(format!("{source}: holds no identity"));
+        let recipient = age::ssh::Recipient::try_from(identity.clone())
+            .map_err(|_| String::from("an SSH key of a type that age cannot use; ed25519 and rsa can be used"))?;
+        let callbacks = Asking { passphrase: passphrase.cloned(), what: source.to_owned() };
+        let key = Key::new(identity.with_callbacks(callbacks), recipient.to_string());
+        Ok(Key { asks, ..key })
+    }
+
+    /// Whether this is the key that a file calls so. SSH public keys may have a comment behind them.
+    pub(super) fn is_for(&self, recipient: &str) -> bool {
+        let words = |text: &str| text.split(' ').take(2).map(str::to_owned).collect::<Vec<_>>();
+        self.recipient == recipient || (recipient.starts_with("ssh-") && words(&self.recipient) == words(recipient))
+    }
+
+    /// What an age file wraps, `None` when it is not for this identity.
+    pub(super) fn unwrap(&self, recipient: &str, wrapped: &str) -> Option<Result<Zeroizing<Vec<u8>>, String>> {
+        if self.asks && !self.is_for(recipient) {
+            return None;
         }
-        self.sources.extend(problems.iter().map(|problem| format!("{source}, {problem}")));
-        problems
-    }
-
-    /// Adds a line on a source that gave no identity.
-    pub(super) fn note(&mut self, source: &str, outcome: &str) {
-        self.sources.push(format!("{source}: {outcome}"));
-    }
-
-    /// The public keys of the identities.
-    pub fn recipients(&self) -> impl Iterator<Item = &str> {
-        self.list.iter().map(|identity| identity.recipient.as_str())
-    }
-
-    /// A line on each source that was looked at, and on each identity found. Never a secret.
-    pub fn report(&self) -> impl Iterator<Item = &str> {
-        self.sources.iter().map(String::as_str)
-    }
-
-    /// What the age keys of a group wrap, the data key or a share of it, if one of the identities opens one of them.
-    pub(super) fn unwrap(&self, group: &[MasterKey]) -> Option<Zeroizing<Vec<u8>>> {
-        let keys = || group.iter().filter(|key| key.kind() == KeyKind::Age && key.enc().len() <= MAX_WRAPPED);
-        let pairs = || self.list.iter().flat_map(move |identity| keys().map(move |key| (identity, key)));
-        // The recipient beside a wrapped key is not authenticated, so it only says which to try first.
-        let (named, others): (Vec<_>, Vec<_>) = pairs().partition(|(identity, key)| identity.recipient == key.name());
-        named.into_iter().chain(others).find_map(|(identity, key)| identity.unwrap(key.enc()))
+        match unwrap(&*self.identity, wrapped.as_bytes(), MAX_PART) {
+            Err(DecryptError::NoMatchingKeys) => None,
+            other => Some(other.map_err(|error| explain(&error))),
+        }
     }
 }
 
-impl Identity {
-    fn unwrap(&self, wrapped: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let file = age::Decryptor::new_buffered(ArmoredReader::new(wrapped.as_bytes())).ok()?;
-        let mut plaintext = file.decrypt(std::iter::once(&self.key as &dyn age::Identity)).ok()?;
-        let mut part = Zeroizing::new(vec![0; MAX_PART + 1]);
-        let mut length = 0;
-        loop {
-            // Only the read that finds the end has verified the last chunk.
-            match plaintext.read(&mut part[length..]).ok()? {
-                0 => break,
-                read => length += read,
-            }
-            if length > MAX_PART {
-                return None;
-            }
+/// What an age file holds, if it is at most `limit` bytes long.
+fn unwrap(identity: &dyn age::Identity, file: &[u8], limit: usize) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
+    if file.len() > limit.max(MAX_WRAPPED) {
+        return Err(DecryptError::InvalidHeader);
+    }
+    let file = age::Decryptor::new_buffered(ArmoredReader::new(file))?;
+    let mut plaintext = file.decrypt(std::iter::once(identity))?;
+    // All of it before anything is used: only the read that finds the end has verified the last chunk.
+    let mut part = Zeroizing::new(vec![0; limit + 1]);
+    let mut length = 0;
+    loop {
+        match plaintext.read(&mut part[length..])? {
+            0 => break,
+            read => length += read,
         }
-        part.truncate(length);
-        Some(part)
+    }
+    if length > limit {
+        return Err(DecryptError::InvalidHeader);
+    }
+    part.truncate(length);
+    Ok(part)
+}
+
+fn explain(error: &DecryptError) -> String {
+    match error {
+        DecryptError::Io(_) | DecryptError::InvalidHeader | DecryptError::UnknownFormat => {
+            String::from("the wrapped data key is no valid age file")
+        }
+        DecryptError::ExcessiveWork { .. } => String::from("its scrypt work factor is too high"),
+        DecryptError::KeyDecryptionFailed => String::from("the passphrase is wrong or was not given"),
+        other => other.to_string(),
+    }
+}
+
+/// Whether a file is one of age: a key file that is protected by a passphrase.
+pub(super) fn is_age_file(file: &[u8]) -> bool {
+    file.starts_with(b"age-encryption.org/") || file.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----")
+}
+
+/// What a key file holds that is protected by a passphrase.
+pub(super) fn unlock(file: &[u8], passphrase: Zeroizing<String>, limit: usize) -> Result<Zeroizing<Vec<u8>>, String> {
+    let mut identity = age::scrypt::Identity::new(secret(passphrase));
+    identity.set_max_work_factor(MAX_WORK_FACTOR);
+    unwrap(&identity, file, limit).map_err(|error| match error {
+        DecryptError::NoMatchingKeys => String::from("it is encrypted, but not with a passphrase"),
+        DecryptError::DecryptionFailed => String::from("the passphrase is wrong"),
+        DecryptError::ExcessiveWork { .. } => explain(&error),
+        _ => String::from("it is no valid age file"),
+    })
+}
+
+fn secret(mut text: Zeroizing<String>) -> age::secrecy::SecretString {
+    age::secrecy::SecretString::from(std::mem::take(&mut *text))
+}
+
+/// Asks for passphrases in the name of age, where the caller gave somebody to ask.
+#[cfg(any(feature = "ssh", feature = "plugin"))]
+#[derive(Clone)]
+struct Asking {
+    passphrase: Option<Passphrase>,
+    what: String,
+}
+
+#[cfg(any(feature = "ssh", feature = "plugin"))]
+impl age::Callbacks for Asking {
+    fn display_message(&self, _: &str) {}
+
+    fn confirm(&self, _: &str, _: &str, _: Option<&str>) -> Option<bool> {
+        None
+    }
+
+    fn request_public_string(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn request_passphrase(&self, _: &str) -> Option<age::secrecy::SecretString> {
+        self.passphrase.as_ref()?.ask(&self.what).map(secret)
     }
 }
 
 /// What is wrong with a text that is no identity, without the text.
 fn why_no_identity(word: &str) -> &'static str {
-    if word.starts_with("AGE-SECRET-KEY-PQ-1") {
-        "a post-quantum identity, which is not supported"
-    } else if word.starts_with("AGE-PLUGIN-") {
-        "an identity of a plugin, which is not supported"
-    } else if word.starts_with("AGE-SECRET-KEY-1") {
+    if word.starts_with("AGE-SECRET-KEY-") {
         "a damaged identity: it has a wrong length, a wrong character or a wrong checksum"
     } else if word.starts_with("age1") || word.starts_with("ssh-") {
         "a public key; the secret key that belongs to it is needed"
-    } else if word.starts_with("-----BEGIN") {
-        "a PEM or age file, which is not supported"
     } else if word.contains(['/', '\\']) {
         "looks like a path; the name of a key file belongs into SOPS_AGE_KEY_FILE"
     } else {
         "not an identity, expected AGE-SECRET-KEY-1…"
-    }
-}
-
-impl FromStr for Identities {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Identities::parse(text)
-    }
-}
-
-impl fmt::Debug for Identities {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Identities").field(&self.recipients().collect::<Vec<_>>()).finish()
     }
 }

@@ -39,9 +39,13 @@ pub fn identities(who: &str) -> Identities {
     Identities::parse(&identity_text(who)).unwrap()
 }
 
+/// The public key of somebody in `fixtures/keys`.
+pub fn public_key(who: &str) -> String {
+    identities(who).recipients().collect()
+}
+
 pub fn recipients(who: &[&str]) -> Recipients {
-    let keys: Vec<_> =
-        who.iter().flat_map(|who| identities(who).recipients().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let keys: Vec<_> = who.iter().map(|who| public_key(who)).collect();
     Recipients::parse(&keys.join(",")).unwrap()
 }
 

@@ -1,0 +1,112 @@
+//! Whom a document is encrypted for.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::age;
+use crate::error::{Error, ErrorKind, Result};
+use crate::metadata::MasterKey;
+
+/// Whom a document is encrypted for: the master keys that its data key is wrapped for, in one key group or several.
+///
+/// ```
+/// use sopskit::Recipients;
+///
+/// let ada = "age1u2f7yk4gzql7dcnlp26xgm7kf7rxsr0l7nx58y4tcgy5jvv2av4qdjd0eq";
+/// let bob = "age17tfxv44858ap3p7e2ce9kztrnyvvjknqd83gp5jen4rt50j4c45q9f4ku0";
+/// // Each of them opens the file.
+/// let either = Recipients::parse(&format!("{ada},{bob}"))?;
+/// // It takes both of them.
+/// let both = Recipients::from_groups([Recipients::parse(ada)?, Recipients::parse(bob)?], None)?;
+/// assert_eq!((either.groups().len(), both.groups().len(), both.threshold()), (1, 2, 2));
+/// # Ok::<(), sopskit::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipients {
+    groups: Vec<Vec<MasterKey>>,
+    threshold: usize,
+}
+
+impl Recipients {
+    /// The age recipients in `text`, separated by commas or line breaks, each once: one key group.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRecipient`] for anything that is no age recipient, or one of a kind whose feature is not compiled in;
+    /// [`ErrorKind::NoRecipients`] when there is none.
+    pub fn parse(text: &str) -> Result<Self> {
+        let recipients = text.split([',', '\n', '\r']).flat_map(split_blanks).filter(|part| !part.is_empty());
+        Recipients::from_keys(recipients.map(|recipient| MasterKey::Age { recipient: recipient.to_owned() }))
+    }
+
+    /// Master keys of any kind, each once: one key group. Keys that are not of age need a [`KeyService`](crate::KeyService).
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn from_keys(keys: impl IntoIterator<Item = MasterKey>) -> Result<Self> {
+        let mut group = Vec::new();
+        for key in keys {
+            if let MasterKey::Age { recipient } = &key {
+                age::check_recipient(recipient)?;
+            }
+            if !group.contains(&key) {
+                group.push(key);
+            }
+        }
+        if group.is_empty() {
+            return Err(Error::new(ErrorKind::NoRecipients));
+        }
+        Ok(Recipients { groups: vec![group], threshold: 1 })
+    }
+
+    /// Several key groups, of which `threshold` open a file together: all of them, unless it says otherwise. Any key of a group opens it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoRecipients`] without any group; [`ErrorKind::InvalidRecipient`] for a threshold below 2 or above the number of groups, and for more than
+    /// 255 groups. One group is taken as it is, whatever the threshold.
+    pub fn from_groups(groups: impl IntoIterator<Item = Recipients>, threshold: Option<usize>) -> Result<Self> {
+        let groups: Vec<_> = groups.into_iter().flat_map(|recipients| recipients.groups).collect();
+        let threshold = threshold.unwrap_or(groups.len());
+        match groups.len() {
+            0 => Err(Error::new(ErrorKind::NoRecipients)),
+            1 => Ok(Recipients { groups, threshold: 1 }),
+            2..=255 if (2..=groups.len()).contains(&threshold) => Ok(Recipients { groups, threshold }),
+            count => {
+                let detail = format!("{threshold} of {count} key groups; from 2 to all of at most 255 can be needed");
+                Err(Error::with_detail(ErrorKind::InvalidRecipient, detail))
+            }
+        }
+    }
+
+    /// The key groups.
+    #[must_use]
+    pub fn groups(&self) -> &[Vec<MasterKey>] {
+        &self.groups
+    }
+
+    /// How many key groups open a file together.
+    #[must_use]
+    pub fn threshold(&self) -> usize {
+        self.threshold
+    }
+}
+
+/// Blanks separate recipients too, but stand inside of those of SSH.
+fn split_blanks(part: &str) -> Vec<&str> {
+    let part = part.trim();
+    if part.starts_with("ssh-") { vec![part] } else { part.split_whitespace().collect() }
+}
+
+impl FromStr for Recipients {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Recipients::parse(text)
+    }
+}
+
+impl fmt::Display for Recipients {
+    /// A master key a line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.groups.iter().flatten().try_for_each(|key| writeln!(f, "{key}"))
+    }
+}

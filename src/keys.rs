@@ -135,7 +135,7 @@ fn report(metadata: &Metadata, service: &dyn KeyService, problems: &[String], op
     lines.extend(metadata.key_groups().flatten().map(|wrapped| format!("  {}", wrapped.key())));
     lines.push(String::from("tried:"));
     lines.extend(service.report().iter().chain(problems).map(|line| format!("  {line}")));
-    let not_compiled = metadata.recipients().filter_map(|recipient| age::missing_feature(recipient));
+    let not_compiled = metadata.recipients().filter_map(age::missing_feature);
     lines.extend(not_compiled.map(|hint| format!("hint: {hint}")));
     lines.join("\n")
 }

@@ -29,7 +29,9 @@ const MAX_KEY_FILE: usize = 1024 * 1024;
 /// let identities = Identities::from_environment(&Environment::process().with_passphrase(passphrase));
 /// ```
 #[derive(Clone)]
-pub struct Passphrase(Arc<dyn Fn(&str) -> Option<Zeroizing<String>> + Send + Sync>);
+pub struct Passphrase(Arc<Ask>);
+
+type Ask = dyn Fn(&str) -> Option<Zeroizing<String>> + Send + Sync;
 
 impl Passphrase {
     /// Passphrases that come from a function, as from a prompt.
@@ -77,10 +79,12 @@ struct Deferred {
     source: String,
     /// Whether it gives another answer for each recipient.
     by_recipient: bool,
-    load: Box<dyn Fn(&str) -> Result<Identities, String> + Send + Sync>,
+    load: Box<Load>,
     /// What it gave, by recipient: nobody is asked twice.
     loaded: Mutex<BTreeMap<String, Arc<Result<Identities, String>>>>,
 }
+
+type Load = dyn Fn(&str) -> Result<Identities, String> + Send + Sync;
 
 impl Deferred {
     fn load(&self, recipient: &str) -> Arc<Result<Identities, String>> {

@@ -30,6 +30,9 @@ pub(crate) struct Global {
     /// Encrypt only what stands under a matching comment (JSON has none: nothing is encrypted)
     #[arg(long, global = true, value_name = "REGEX")]
     pub(crate) encrypted_comment_regex: Option<String>,
+    /// Never ask for a passphrase
+    #[arg(long, global = true)]
+    pub(crate) non_interactive: bool,
     /// Taken for the sake of scripts; this program never looks for newer versions
     #[arg(long, global = true, hide = true)]
     disable_version_check: bool,

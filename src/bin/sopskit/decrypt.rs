@@ -1,6 +1,6 @@
 //! `sopskit decrypt`.
 
-use sopskit::{EncryptedDocument, Error, Identities, KeyPath};
+use sopskit::{EncryptedDocument, Environment, Error, Identities, KeyPath, Passphrase};
 use zeroize::Zeroizing;
 
 use crate::args::{Decrypt, Global};
@@ -26,7 +26,7 @@ fn open(command: &Decrypt, global: &Global, extract: Option<&KeyPath>) -> Result
         None => error,
     };
     let sealed = EncryptedDocument::parse(&bytes).map_err(in_file)?;
-    let identities = Identities::from_env();
+    let identities = identities(global);
     let document =
         if command.ignore_mac { sealed.decrypt_ignoring_mac(&identities) } else { sealed.decrypt(&identities) };
     let document = document.map_err(in_file)?;
@@ -35,6 +35,19 @@ fn open(command: &Decrypt, global: &Global, extract: Option<&KeyPath>) -> Result
         Some(path) => document.get(path.clone()).and_then(|value| format.write_value(value, indent)),
     };
     Ok(plain.map_err(in_file)?)
+}
+
+/// The identities that sops would use, with its leave to run programs and to ask at the terminal.
+fn identities(global: &Global) -> Identities {
+    let environment = Environment::process().with_commands();
+    if global.non_interactive {
+        return Identities::from_environment(&environment);
+    }
+    let prompt = Passphrase::new(|what| {
+        // Without a terminal there is nobody to ask.
+        rpassword::prompt_password(format!("Passphrase of {what}: ")).ok().map(Zeroizing::new)
+    });
+    Identities::from_environment(&environment.with_passphrase(prompt))
 }
 
 /// sops takes each kind once. There is but one kind here, so the order itself changes nothing.

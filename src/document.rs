@@ -18,7 +18,7 @@ use crate::leaf::{self, Leaf, LeafType};
 use crate::mac::Mac;
 use crate::metadata::{Metadata, SOPS};
 use crate::path::{KeyPath, Segment};
-use crate::secret::DataKey;
+use crate::secret::{Bytes, DataKey};
 use crate::tree::{self, Map, Value};
 use crate::walk::{Visit, map_leaves};
 
@@ -267,7 +267,7 @@ impl Document {
     ///
     /// # Errors
     /// [`ErrorKind::NotRepresentable`], with the key path: bytes that are not UTF-8 in JSON, anything but one leaf `data` as binary.
-    pub fn to_bytes(&self, format: Format) -> Result<Zeroizing<Vec<u8>>> {
+    pub fn to_bytes(&self, format: Format) -> Result<Bytes> {
         format.write(&self.tree, Indent::Tab)
     }
 

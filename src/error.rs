@@ -180,7 +180,7 @@ impl Error {
     /// An error with a sentence that the kind alone does not say. The sentence must not quote a value of the document.
     pub(crate) fn with_detail(kind: ErrorKind, detail: impl Into<String>) -> Self {
         let mut error = Error::new(kind);
-        error.0.detail = Some(detail.into());
+        error.0.detail = Some(redacted(detail.into()));
         error
     }
 
@@ -218,6 +218,11 @@ impl Error {
     pub(crate) fn under_path(mut self, path: &KeyPath) -> Self {
         self.0.reversed_path.extend(path.segments().iter().rev().cloned());
         self
+    }
+
+    /// What the operating system says, where it is at fault.
+    pub(crate) fn cause(&self) -> String {
+        self.0.source.as_ref().map(ToString::to_string).unwrap_or_default()
     }
 
     /// What went wrong.
@@ -273,6 +278,24 @@ impl Error {
     }
 }
 
+/// A text for people without the age identities in it: one that was given where a path, a command or a recipient belongs would
+/// else be quoted.
+pub(crate) fn redacted(mut text: String) -> String {
+    const MARK: &str = "SECRET-KEY-";
+    let mut from = 0;
+    while let Some(at) = text[from..].to_ascii_uppercase().find(MARK) {
+        let secret = from + at + MARK.len();
+        let length =
+            text[secret..].find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(text.len() - secret);
+        // Not what messages of this crate themselves say, "AGE-SECRET-KEY-1…".
+        if length > 4 {
+            text.replace_range(secret..secret + length, "…");
+        }
+        from = secret;
+    }
+    text
+}
+
 impl From<std::convert::Infallible> for Error {
     fn from(never: std::convert::Infallible) -> Self {
         match never {}
@@ -282,7 +305,7 @@ impl From<std::convert::Infallible> for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.0.file {
-            write!(f, "{}: ", file.display())?;
+            write!(f, "{}: ", redacted(file.display().to_string()))?;
         }
         f.write_str(self.0.kind.says())?;
         if !self.0.reversed_path.is_empty() {

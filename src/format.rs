@@ -10,6 +10,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::secret::Bytes;
 use crate::tree::{Map, Value};
 
 pub use json::Indent;
@@ -80,10 +81,10 @@ impl Format {
     ///
     /// # Errors
     /// [`ErrorKind::NotRepresentable`], with the key path: bytes that are not UTF-8 in JSON, anything but one leaf `data` as binary.
-    pub fn write(self, tree: &Map, indent: Indent) -> Result<Zeroizing<Vec<u8>>> {
+    pub fn write(self, tree: &Map, indent: Indent) -> Result<Bytes> {
         match self {
             Format::Json => json::write::plain(tree, indent).map(into_bytes),
-            Format::Binary => binary::write(tree).map(|bytes| Zeroizing::new(bytes.to_vec())),
+            Format::Binary => binary::write(tree).map(|bytes| Bytes::from(bytes.to_vec())),
         }
     }
 
@@ -91,10 +92,10 @@ impl Format {
     ///
     /// # Errors
     /// As [`write`](Self::write); a binary file has no value to extract but strings and objects.
-    pub fn write_value(self, value: &Value, indent: Indent) -> Result<Zeroizing<Vec<u8>>> {
+    pub fn write_value(self, value: &Value, indent: Indent) -> Result<Bytes> {
         match (self, value) {
-            (_, Value::Text(text)) => Ok(Zeroizing::new(text.as_str().as_bytes().to_vec())),
-            (_, Value::Bytes(bytes)) => Ok(Zeroizing::new(bytes.as_bytes().to_vec())),
+            (_, Value::Text(text)) => Ok(Bytes::from(text.as_str().as_bytes().to_vec())),
+            (_, Value::Bytes(bytes)) => Ok(bytes.clone()),
             (_, Value::Object(map)) => self.write(map, indent),
             (Format::Json, value) => json::write::value(value, indent).map(into_bytes),
             (Format::Binary, _) => Err(Error::with_detail(
@@ -106,6 +107,6 @@ impl Format {
 }
 
 /// The bytes of a text, without a copy.
-fn into_bytes(mut text: Zeroizing<String>) -> Zeroizing<Vec<u8>> {
-    Zeroizing::new(std::mem::take(&mut *text).into_bytes())
+fn into_bytes(mut text: Zeroizing<String>) -> Bytes {
+    Bytes::from(std::mem::take(&mut *text).into_bytes())
 }

@@ -8,6 +8,7 @@ use rand::Rng as _;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::secret::Bytes;
 
 /// How much room is made for an input whose length is not known, in bytes.
 const FIRST_ROOM: usize = 8 * 1024;
@@ -16,7 +17,7 @@ const FIRST_ROOM: usize = 8 * 1024;
 ///
 /// # Errors
 /// [`ErrorKind::Read`].
-pub fn read_file(path: impl AsRef<Path>) -> Result<Zeroizing<Vec<u8>>> {
+pub fn read_file(path: impl AsRef<Path>) -> Result<Bytes> {
     let path = path.as_ref();
     let read = || {
         let file = File::open(path)?;
@@ -27,7 +28,7 @@ pub fn read_file(path: impl AsRef<Path>) -> Result<Zeroizing<Vec<u8>>> {
 }
 
 /// Reads a file that must not be longer than `limit` bytes.
-pub(crate) fn read_at_most(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn read_at_most(path: &Path, limit: usize) -> Result<Bytes> {
     let read = || {
         let file = File::open(path)?;
         let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(limit);
@@ -44,18 +45,18 @@ pub(crate) fn read_at_most(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8
 ///
 /// ```
 /// let bytes = sopskit::read_from(&b"{}"[..])?;
-/// assert_eq!(*bytes, b"{}");
+/// assert_eq!(*bytes, *b"{}");
 /// # Ok::<(), sopskit::Error>(())
 /// ```
 ///
 /// # Errors
 /// [`ErrorKind::Read`].
-pub fn read_from(reader: impl Read) -> Result<Zeroizing<Vec<u8>>> {
+pub fn read_from(reader: impl Read) -> Result<Bytes> {
     read_wiped(reader, FIRST_ROOM).map_err(|error| Error::io(ErrorKind::Read, Path::new("standard input"), error))
 }
 
 /// Reads to the end. Where the room does not suffice the bytes move, and the old place is wiped.
-fn read_wiped(mut reader: impl Read, room: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+fn read_wiped(mut reader: impl Read, room: usize) -> io::Result<Bytes> {
     // One more than expected, so that the end is found without a move.
     let mut bytes = Zeroizing::new(vec![0; room + 1]);
     let mut length = 0;
@@ -73,7 +74,7 @@ fn read_wiped(mut reader: impl Read, room: usize) -> io::Result<Zeroizing<Vec<u8
         }
     }
     bytes.truncate(length);
-    Ok(bytes)
+    Ok(Bytes::from(bytes))
 }
 
 /// Writes a file so that a reader sees the old content or the new one, never a part, also when the machine stops in between.

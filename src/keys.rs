@@ -2,6 +2,8 @@
 
 mod age;
 mod identities;
+#[cfg(feature = "pq")]
+mod pq;
 mod recipients;
 mod service;
 mod shamir;

@@ -1,6 +1,7 @@
 //! Bytes that are wiped when they are dropped and never shown.
 
 use std::fmt;
+use std::ops::Deref;
 
 use rand::RngCore;
 use rand::rngs::OsRng;
@@ -85,7 +86,7 @@ impl fmt::Debug for Text {
     }
 }
 
-/// Bytes of a document that are not UTF-8: wiped on drop, not shown by `Debug`. Only a binary file holds such a value.
+/// Bytes that are wiped on drop and not shown by `Debug`: a plaintext file, or a value of a binary file that is not UTF-8.
 ///
 /// ```
 /// let bytes = sopskit::Bytes::from(vec![0xff, 0]);
@@ -100,6 +101,26 @@ impl Bytes {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Zeroizing<Vec<u8>>> for Bytes {
+    fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Bytes(bytes)
     }
 }
 

@@ -157,9 +157,30 @@ pub(crate) fn float_as_int(number: f64) -> Option<i64> {
     whole.then_some(number as i64)
 }
 
-/// The shortest decimal that reads back as `number`, never with an exponent: how a float is sealed and hashed.
+/// The shortest decimal that reads back as `number`, as digits (the first before the point) and exponent of ten.
+///
+/// Where two decimals are equally short and equally near, Go, and so sops, takes the even one, and Rust's `Display` the greater. The two
+/// must agree, because floats are hashed in this form.
+pub(crate) fn shortest_decimal(number: f64) -> (String, i32) {
+    let split = |text: &str| {
+        let (digits, exponent) = text.split_once('e').unwrap_or((text, "0"));
+        (digits.replace(['-', '.'], ""), exponent.parse().unwrap_or_default())
+    };
+    let shortest = format!("{number:e}");
+    let (digits, exponent) = split(&shortest);
+    let nearest = format!("{number:.*e}", digits.len() - 1);
+    if nearest.parse() == Ok(number) { split(&nearest) } else { (digits, exponent) }
+}
+
+/// A float as it is sealed and hashed: the shortest decimal that reads back as `number`, never with an exponent.
 pub(crate) fn float_text(number: f64) -> String {
-    number.to_string()
+    let (digits, exponent) = shortest_decimal(number);
+    let sign = if number.is_sign_negative() { "-" } else { "" };
+    match usize::try_from(exponent) {
+        Ok(zeros) if digits.len() <= zeros + 1 => format!("{sign}{digits:0<width$}", width = zeros + 1),
+        Ok(point) => format!("{sign}{}.{}", &digits[..=point], &digits[point + 1..]),
+        Err(_) => format!("{sign}0.{:0>zeros$}{digits}", "", zeros = exponent.unsigned_abs() as usize - 1),
+    }
 }
 
 impl fmt::Debug for Value {

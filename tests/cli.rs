@@ -4,7 +4,6 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
 
 use assert_cmd::Command;
 use support::{FIXTURES, identity_text, public_key, read};

@@ -4,7 +4,7 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use support::folders;
 
@@ -22,7 +22,10 @@ const ROOMS: [(&str, &str); 14] = [
     ("metadata", "the sops object; unknown fields and foreign master keys kept"),
     ("cipher", "seal and open one leaf; the only user of aes-gcm"),
     ("mac", "SHA-512 over the leaves of a walk; the only user of sha2"),
-    ("keys", "data keys wrapped and unwrapped: keys/age (the only user of age), keys/shamir, keys/source"),
+    (
+        "keys",
+        "data keys wrapped and unwrapped: keys/age and keys/pq (the only users of age), keys/service, keys/shamir, keys/source",
+    ),
     ("document", "EncryptedDocument and Document: the only room that brings the others together"),
 ];
 
@@ -37,7 +40,8 @@ fn sources(room: &str) -> Vec<(String, String)> {
         while let Some(folder) = all.pop() {
             all.extend(folders(&folder));
             let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
-            paths.extend(files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")));
+            let is_source = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+            paths.extend(files.filter(|path| is_source(path) && !path.ends_with("tests.rs")));
         }
     }
     let read = |path: &Path| {

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::identities::Passphrase;
 use crate::error::{Error, ErrorKind, Result};
+use crate::secret::Bytes;
 
 /// The longest wrapped data key that is looked at, in bytes; age writes less than 500 for an X25519 recipient.
 const MAX_WRAPPED: usize = 64 * 1024;
@@ -17,6 +18,24 @@ const MAX_WRAPPED: usize = 64 * 1024;
 const MAX_PART: usize = 64;
 /// The scrypt work factor up to which a key file is opened, as a power of two: some seconds, as in age.
 const MAX_WORK_FACTOR: u8 = 22;
+
+/// The X25519 recipients whose points are of low order: with them every secret would be the same.
+const LOW_ORDER: [&str; 14] = [
+    "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq5cu47z",
+    "age1qyqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqj7vrya",
+    "age1ur4h5lpmgxu2u9jku0a0r87ydtdqnr0tnsetrlvxvgz3vh6fhqqqzyt4v9",
+    "age1t7wft09r2zxzfvwsk92eeql0tvzyghxytqwgapkcyf8dm5ylz9ts6wm9s8",
+    "age1anlllllllllllllllllllllllllllllllllllllllllllllllals4n2t7m",
+    "age1ahlllllllllllllllllllllllllllllllllllllllllllllllalsn46ayy",
+    "age1amlllllllllllllllllllllllllllllllllllllllllllllllalselrwrv",
+    "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqzqqsuwj9m",
+    "age1qyqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqzqqk67yly",
+    "age1ur4h5lpmgxu2u9jku0a0r87ydtdqnr0tnsetrlvxvgz3vh6fhzqqxqejhu",
+    "age1t7wft09r2zxzfvwsk92eeql0tvzyghxytqwgapkcyf8dm5ylz8ts72fzt7",
+    "age1anllllllllllllllllllllllllllllllllllllllllllllllllls3hcv9z",
+    "age1ahlllllllllllllllllllllllllllllllllllllllllllllllllsh3g6la",
+    "age1amlllllllllllllllllllllllllllllllllllllllllllllllllsam3fc4",
+];
 
 type BoxedRecipient = Box<dyn age::Recipient>;
 type BoxedIdentity = Box<dyn age::Identity + Send + Sync>;
@@ -37,7 +56,7 @@ fn feature_of(recipient: &str) -> Option<(&'static str, bool)> {
 /// What to say of a recipient whose kind is not compiled in.
 pub(super) fn missing_feature(recipient: &str) -> Option<String> {
     match feature_of(recipient) {
-        Some((feature, false)) => Some(format!("{recipient} needs the feature `{feature}` of sopskit")),
+        Some((feature, false)) => Some(format!("{} needs the feature `{feature}` of sopskit", quoted(recipient))),
         _ => None,
     }
 }
@@ -49,9 +68,20 @@ pub(super) fn check_recipient(text: &str) -> Result<()> {
         // Whether the program of a plugin is there matters when it is needed.
         #[cfg(feature = "plugin")]
         Some(("plugin", true)) => {
-            text.parse::<age::plugin::Recipient>().map(drop).map_err(|why| invalid(format!("{text:?}: {why}")))
+            text.parse::<age::plugin::Recipient>().map(drop).map_err(|why| invalid(format!("{}: {why}", quoted(text))))
         }
         _ => recipient(text).map(drop),
+    }
+}
+
+/// A recipient for a message, or a stand-in where the text could be something secret that was given for one.
+fn quoted(text: &str) -> &str {
+    let plain = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    match text.split_once(' ') {
+        Some(("ssh-ed25519" | "ssh-rsa", _)) => text,
+        None if text.starts_with("age1") && plain(text) => text,
+        None if text.len() <= 16 && plain(text) => text,
+        _ => "a text that is not shown here",
     }
 }
 
@@ -68,7 +98,7 @@ fn recipient(text: &str) -> Result<BoxedRecipient> {
     if let Some(missing) = missing_feature(text) {
         return Err(invalid(missing));
     }
-    let damaged = || invalid(format!("{text:?} is damaged: a wrong length, character or checksum"));
+    let damaged = || invalid(format!("{} is damaged: a wrong length, character or checksum", quoted(text)));
     match feature_of(text) {
         #[cfg(feature = "pq")]
         Some(("pq", _)) => text.parse::<super::pq::Recipient>().map(boxed).map_err(|_| damaged()),
@@ -76,8 +106,10 @@ fn recipient(text: &str) -> Result<BoxedRecipient> {
         Some(("ssh", _)) => text.parse::<age::ssh::Recipient>().map(boxed).map_err(|_| damaged()),
         #[cfg(feature = "plugin")]
         Some(("plugin", _)) => plugin_recipient(text),
+        // age itself would panic.
+        _ if LOW_ORDER.contains(&text) => Err(invalid(format!("{} is no safe public key", quoted(text)))),
         _ if text.starts_with("age1") => text.parse::<x25519::Recipient>().map(boxed).map_err(|_| damaged()),
-        _ => Err(invalid(format!("{text:?}: expected age1…"))),
+        _ => Err(invalid(format!("{}: expected age1…", quoted(text)))),
     }
 }
 
@@ -87,7 +119,7 @@ fn boxed(recipient: impl age::Recipient + 'static) -> BoxedRecipient {
 
 #[cfg(feature = "plugin")]
 fn plugin_recipient(text: &str) -> Result<BoxedRecipient> {
-    let recipient: age::plugin::Recipient = text.parse().map_err(|why| invalid(format!("{text:?}: {why}")))?;
+    let recipient: age::plugin::Recipient = text.parse().map_err(|why| invalid(format!("{}: {why}", quoted(text))))?;
     let name = recipient.plugin().to_owned();
     age::plugin::RecipientPluginV1::new(&name, &[recipient], &[], age::NoCallbacks)
         .map(boxed)
@@ -235,10 +267,10 @@ pub(super) fn is_age_file(file: &[u8]) -> bool {
 }
 
 /// What a key file holds that is protected by a passphrase.
-pub(super) fn unlock(file: &[u8], passphrase: Zeroizing<String>, limit: usize) -> Result<Zeroizing<Vec<u8>>, String> {
+pub(super) fn unlock(file: &[u8], passphrase: Zeroizing<String>, limit: usize) -> Result<Bytes, String> {
     let mut identity = age::scrypt::Identity::new(secret(passphrase));
     identity.set_max_work_factor(MAX_WORK_FACTOR);
-    unwrap(&identity, file, limit).map_err(|error| match error {
+    unwrap(&identity, file, limit).map(Bytes::from).map_err(|error| match error {
         DecryptError::NoMatchingKeys => String::from("it is encrypted, but not with a passphrase"),
         DecryptError::DecryptionFailed => String::from("the passphrase is wrong"),
         DecryptError::ExcessiveWork { .. } => explain(&error),

@@ -10,9 +10,10 @@ use zeroize::Zeroizing;
 
 use super::age::{self, Key};
 use super::service::{KeyService, ServiceError, first};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, redacted};
 use crate::fs;
 use crate::metadata::MasterKey;
+use crate::secret::Bytes;
 
 /// The longest key file that is read, in bytes.
 const MAX_KEY_FILE: usize = 1024 * 1024;
@@ -97,12 +98,12 @@ impl Deferred {
         let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = loaded.values().flat_map(|outcome| match &**outcome {
             Ok(identities) => identities.report(),
-            Err(problem) => vec![format!("{}: {problem}", self.source)],
+            Err(problem) => vec![redacted(format!("{}: {problem}", self.source))],
         });
         let mut lines: Vec<_> = lines.collect();
         lines.dedup();
         if lines.is_empty() {
-            lines.push(format!("{}: not turned to", self.source));
+            lines.push(redacted(format!("{}: not turned to", self.source)));
         }
         lines
     }
@@ -184,17 +185,17 @@ impl Identities {
             }
         }
         for key in &self.keys[known..] {
-            self.sources.push(format!("{source}: the identity of {}", key.recipient));
+            self.sources.push(redacted(format!("{source}: the identity of {}", key.recipient)));
         }
         if self.keys.len() == known && problems.is_empty() {
-            self.sources.push(format!("{source}: holds no identity"));
+            self.note(source, "holds no identity");
         }
-        self.sources.extend(problems.iter().map(|problem| format!("{source}, {problem}")));
+        self.sources.extend(problems.iter().map(|problem| redacted(format!("{source}, {problem}"))));
         problems
     }
 
     /// Adds what a key file holds; one that is protected by a passphrase when there is somebody to ask for it.
-    pub(super) fn add_bytes(&mut self, source: &str, bytes: Zeroizing<Vec<u8>>, passphrase: Option<&Passphrase>) {
+    pub(super) fn add_bytes(&mut self, source: &str, bytes: Bytes, passphrase: Option<&Passphrase>) {
         if !age::is_age_file(&bytes) {
             match std::str::from_utf8(&bytes) {
                 Ok(text) => drop(self.add(source, text, passphrase)),
@@ -232,13 +233,13 @@ impl Identities {
         match fs::read_at_most(path, MAX_KEY_FILE) {
             Ok(bytes) => self.add_bytes(source, bytes, passphrase),
             Err(error) if error.is_not_found() => self.note(source, "no such file"),
-            Err(error) => self.note(source, &error.to_string()),
+            Err(error) => self.note(source, &format!("cannot read: {}", error.cause())),
         }
     }
 
     /// Adds a line on a source that gave no identity.
     pub(super) fn note(&mut self, source: &str, outcome: &str) {
-        self.sources.push(format!("{source}: {outcome}"));
+        self.sources.push(redacted(format!("{source}: {outcome}")));
     }
 
     /// The public keys of the identities. Key files are not unlocked for it, and programs are not run.

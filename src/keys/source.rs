@@ -7,11 +7,10 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use zeroize::Zeroizing;
-
 use super::identities::{Identities, Passphrase};
 use super::recipients::Recipients;
 use crate::error::{Error, ErrorKind, Result};
+use crate::secret::Bytes;
 
 const KEY: &str = "SOPS_AGE_KEY";
 const KEY_FILE: &str = "SOPS_AGE_KEY_FILE";
@@ -222,7 +221,7 @@ impl Search<'_> {
 }
 
 /// What a command prints. Its words are told apart as a shell does, but no shell runs.
-fn output(command: &OsStr, environment: &Environment, recipient: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+fn output(command: &OsStr, environment: &Environment, recipient: &str) -> Result<Bytes, String> {
     let text = command.to_str().ok_or("is not Unicode")?;
     let words = words(text).ok_or("has a quote that is not closed")?;
     let (program, arguments) = words.split_first().ok_or("is empty")?;
@@ -237,7 +236,7 @@ fn output(command: &OsStr, environment: &Environment, recipient: &str) -> Result
     match run {
         Err(error) => Err(format!("{program}: {error}")),
         Ok(output) => {
-            let stdout = Zeroizing::new(output.stdout);
+            let stdout = Bytes::from(output.stdout);
             if output.status.success() { Ok(stdout) } else { Err(format!("{program}: {}", output.status)) }
         }
     }

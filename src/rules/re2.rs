@@ -39,6 +39,19 @@ pub(super) fn compile(pattern: &str) -> Result<Regex> {
     })
 }
 
+/// The names of classes in brackets and colons.
+const POSIX_CLASSES: [&str; 14] = [
+    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper", "word",
+    "xdigit",
+];
+
+/// One thing that a class can list.
+enum Item {
+    Character(char),
+    /// Several characters, in the syntax of the regex crate.
+    Set(String),
+}
+
 struct Translator<'a> {
     input: Peekable<Chars<'a>>,
     output: String,
@@ -55,7 +68,7 @@ impl Translator<'_> {
         while let Some(c) = self.input.next() {
             let repeated = std::mem::take(&mut self.repeated);
             match c {
-                '\\' => self.escape(false)?,
+                '\\' => self.escape()?,
                 '[' => self.class()?,
                 '{' => self.bounds()?,
                 '(' => self.group()?,
@@ -73,58 +86,76 @@ impl Translator<'_> {
         Ok(self.output)
     }
 
-    fn escape(&mut self, in_class: bool) -> Result<()> {
-        let c = self.input.next().ok_or_else(|| invalid("it ends with a backslash"))?;
-        let meaning = match c {
-            'd' => "[0-9]",
-            'D' => "[^0-9]",
-            's' => "[\\t\\n\\x0C\\r ]",
-            'S' => "[^\\t\\n\\x0C\\r ]",
-            'w' => "[0-9A-Za-z_]",
-            'W' => "[^0-9A-Za-z_]",
-            'b' if !in_class => "(?-u:\\b)",
-            'B' if !in_class => "(?-u:\\B)",
-            'A' if !in_class => "\\A",
-            'z' if !in_class => "\\z",
-            'Q' if !in_class => return self.quoted(),
-            'p' | 'P' => return self.unicode_class(c),
-            'a' => "\\x07",
-            'f' => "\\x0C",
-            'n' => "\\n",
-            'r' => "\\r",
-            't' => "\\t",
-            'v' => "\\x0B",
-            'x' => return self.hexadecimal(),
-            '0'..='7' => return self.octal(c),
-            c if c.is_ascii_punctuation() => return self.literal(c),
-            _ => return Err(invalid(format!("\\{c} has no meaning"))),
+    fn escape(&mut self) -> Result<()> {
+        let assertion = match self.input.peek() {
+            Some('b') => "(?-u:\\b)",
+            Some('B') => "(?-u:\\B)",
+            Some('A') => "\\A",
+            Some('z') => "\\z",
+            Some('Q') => {
+                self.input.next();
+                self.quoted();
+                return Ok(());
+            }
+            _ => return self.set_or_character().map(|item| self.push_item(&item)),
         };
-        self.output.push_str(meaning);
+        self.input.next();
+        self.output.push_str(assertion);
         Ok(())
+    }
+
+    /// What stands behind a backslash, inside and outside of a class.
+    fn set_or_character(&mut self) -> Result<Item> {
+        let c = self.input.next().ok_or_else(|| invalid("it ends with a backslash"))?;
+        let set = |set: &str| Ok(Item::Set(set.to_owned()));
+        match c {
+            'd' => set("[0-9]"),
+            'D' => set("[^0-9]"),
+            's' => set("[\\t\\n\\x0C\\r ]"),
+            'S' => set("[^\\t\\n\\x0C\\r ]"),
+            'w' => set("[0-9A-Za-z_]"),
+            'W' => set("[^0-9A-Za-z_]"),
+            'p' | 'P' => self.unicode_class(c).map(Item::Set),
+            'a' => Ok(Item::Character('\u{7}')),
+            'f' => Ok(Item::Character('\u{c}')),
+            'n' => Ok(Item::Character('\n')),
+            'r' => Ok(Item::Character('\r')),
+            't' => Ok(Item::Character('\t')),
+            'v' => Ok(Item::Character('\u{b}')),
+            'x' => self.hexadecimal().map(Item::Character),
+            '0'..='7' => self.octal(c).map(Item::Character),
+            c if c.is_ascii_punctuation() => Ok(Item::Character(c)),
+            _ => Err(invalid(format!("\\{c} has no meaning"))),
+        }
+    }
+
+    fn push_item(&mut self, item: &Item) {
+        match item {
+            Item::Set(set) => self.output.push_str(set),
+            Item::Character(c) => self.literal(*c),
+        }
     }
 
     /// A character that stands for itself, inside and outside of a class.
-    fn literal(&mut self, c: char) -> Result<()> {
-        if c.is_ascii() && !c.is_ascii_alphanumeric() {
-            self.output.push_str(&format!("\\x{:02X}", u32::from(c)));
-        } else {
+    fn literal(&mut self, c: char) {
+        if c.is_ascii_alphanumeric() {
             self.output.push(c);
+        } else {
+            self.output.push_str(&format!("\\x{{{:X}}}", u32::from(c)));
         }
-        Ok(())
     }
 
-    fn quoted(&mut self) -> Result<()> {
+    fn quoted(&mut self) {
         while let Some(c) = self.input.next() {
             if c == '\\' && self.input.next_if_eq(&'E').is_some() {
                 break;
             }
-            self.literal(c)?;
+            self.literal(c);
         }
-        Ok(())
     }
 
     /// `\pL`, `\p{Lu}`, `\p{Greek}`, `\p{^Greek}`: a general category by its one or two letters, or a script. RE2 knows no other properties.
-    fn unicode_class(&mut self, p: char) -> Result<()> {
+    fn unicode_class(&mut self, p: char) -> Result<String> {
         let wrong = || invalid("\\p must be followed by a general category or by the name of a script in braces");
         let mut negated = p == 'P';
         let name: String = if self.input.next_if_eq(&'{').is_some() {
@@ -141,30 +172,24 @@ impl Translator<'_> {
             _ => "sc",
         };
         let equals = if property.is_empty() { "" } else { "=" };
-        self.output.push_str(&format!("\\{}{{{property}{equals}{name}}}", if negated { 'P' } else { 'p' }));
-        Ok(())
+        Ok(format!("\\{}{{{property}{equals}{name}}}", if negated { 'P' } else { 'p' }))
     }
 
-    fn hexadecimal(&mut self) -> Result<()> {
+    fn hexadecimal(&mut self) -> Result<char> {
         let wrong = || invalid("\\x must be followed by two hex digits, or by some in braces");
-        let digits: String = if self.input.next_if_eq(&'{').is_some() {
-            let digits = std::iter::from_fn(|| self.input.next_if(char::is_ascii_hexdigit)).collect();
+        let in_braces = self.input.next_if_eq(&'{').is_some();
+        let limit = if in_braces { 8 } else { 2 };
+        let digits: String = std::iter::from_fn(|| self.input.next_if(char::is_ascii_hexdigit)).take(limit).collect();
+        if in_braces {
             self.input.next_if_eq(&'}').ok_or_else(wrong)?;
-            digits
-        } else {
-            let digits: String = std::iter::from_fn(|| self.input.next_if(char::is_ascii_hexdigit)).take(2).collect();
-            if digits.len() != 2 {
-                return Err(wrong());
-            }
-            digits
-        };
-        u32::from_str_radix(&digits, 16).map_err(|_| wrong())?;
-        self.output.push_str(&format!("\\x{{{digits}}}"));
-        Ok(())
+        } else if digits.len() != 2 {
+            return Err(wrong());
+        }
+        u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32).ok_or_else(wrong)
     }
 
     /// `\0`, `\012`, `\123`; one digit other than zero would be a back reference, which RE2 has not.
-    fn octal(&mut self, first: char) -> Result<()> {
+    fn octal(&mut self, first: char) -> Result<char> {
         let mut code = first.to_digit(8).unwrap_or_default();
         let mut digits = 1;
         while let (true, Some(digit)) = (digits < 3, self.input.next_if(|c| c.is_digit(8))) {
@@ -174,42 +199,53 @@ impl Translator<'_> {
         if first != '0' && digits == 1 {
             return Err(invalid("it has a back reference"));
         }
-        self.output.push_str(&format!("\\x{{{code:X}}}"));
-        Ok(())
+        char::from_u32(code).ok_or_else(|| invalid("an octal escape names no character"))
     }
 
     fn class(&mut self) -> Result<()> {
         self.output.push('[');
-        if self.input.next_if_eq(&'^').is_some() {
-            self.output.push('^');
-        }
-        if self.input.next_if_eq(&']').is_some() {
-            self.output.push_str("\\]");
-        }
+        self.output.extend(self.input.next_if_eq(&'^'));
         let mut first = true;
-        loop {
-            match self.input.next().ok_or_else(|| invalid("a class is not closed by ]"))? {
-                ']' => break,
-                '\\' => self.escape(true)?,
-                '[' if self.input.peek() == Some(&':') => self.posix_class()?,
-                '-' if !first && self.input.peek() != Some(&']') => self.output.push('-'),
-                c => self.literal(c)?,
-            }
+        while first || self.input.peek() != Some(&']') {
             first = false;
+            let item = self.class_item()?;
+            self.push_item(&item);
+            let mut ahead = self.input.clone();
+            let Item::Character(from) = item else { continue };
+            if ahead.next() == Some('-') && ahead.peek() != Some(&']') {
+                self.input = ahead;
+                match self.class_item()? {
+                    Item::Character(to) if from <= to => {
+                        self.output.push('-');
+                        self.literal(to);
+                    }
+                    _ => return Err(invalid("a range in a class has no end, or one that comes before its start")),
+                }
+            }
         }
+        self.input.next();
         self.output.push(']');
         Ok(())
     }
 
-    /// `[:alpha:]` inside a class, or a `[` that stands for itself.
-    fn posix_class(&mut self) -> Result<()> {
-        let rest: String = self.input.clone().collect();
-        let Some(end) = rest.find(":]") else { return self.literal('[') };
-        self.output.push('[');
-        for c in self.input.by_ref().take(rest[..end + 2].chars().count()) {
-            self.output.push(c);
+    fn class_item(&mut self) -> Result<Item> {
+        match self.input.next().ok_or_else(|| invalid("a class is not closed by ]"))? {
+            '\\' => self.set_or_character(),
+            '[' if self.input.peek() == Some(&':') => self.posix_class(),
+            c => Ok(Item::Character(c)),
         }
-        Ok(())
+    }
+
+    /// `[:alpha:]` inside a class, or a `[` that stands for itself.
+    fn posix_class(&mut self) -> Result<Item> {
+        let rest: String = self.input.clone().collect();
+        let Some(end) = rest.find(":]").filter(|end| *end > 0) else { return Ok(Item::Character('[')) };
+        let name = &rest[1..end];
+        if !POSIX_CLASSES.contains(&name.strip_prefix('^').unwrap_or(name)) {
+            return Err(invalid("there is no such class as the one in [: :]"));
+        }
+        self.input.nth(name.len() + 2);
+        Ok(Item::Set(format!("[:{name}:]")))
     }
 
     fn repeat(&mut self, end: char) {
@@ -222,7 +258,10 @@ impl Translator<'_> {
     fn bounds(&mut self) -> Result<()> {
         let rest: String = self.input.clone().take(32).collect();
         let bounds = rest.split_once('}').map(|(bounds, _)| bounds).filter(|bounds| is_repetition(bounds));
-        let Some(bounds) = bounds else { return self.literal('{') };
+        let Some(bounds) = bounds else {
+            self.literal('{');
+            return Ok(());
+        };
         let most =
             bounds.split(',').filter(|bound| !bound.is_empty()).map(|bound| bound.parse().unwrap_or(u32::MAX)).max();
         self.last = self.last.saturating_mul(most.unwrap_or(1).max(1));
@@ -235,6 +274,18 @@ impl Translator<'_> {
         if let Some(brace) = self.input.next() {
             self.repeat(brace);
         }
+        Ok(())
+    }
+
+    /// The name of a group: `P<name>` or `<name>`.
+    fn group_name(&mut self) -> Result<()> {
+        self.output.extend(self.input.next_if_eq(&'P'));
+        self.output.extend(self.input.next_if_eq(&'<'));
+        while let Some(c) = self.input.next_if(|c| c.is_ascii_alphanumeric() || *c == '_') {
+            self.output.push(c);
+        }
+        let end = self.input.next_if_eq(&'>').ok_or_else(|| invalid("the name of a group is wrong"))?;
+        self.output.push(end);
         Ok(())
     }
 
@@ -260,7 +311,7 @@ impl Translator<'_> {
         }
         self.output.push('?');
         if matches!(self.input.peek(), Some('P' | '<')) {
-            return Ok(());
+            return self.group_name();
         }
         for c in self.input.by_ref() {
             self.output.push(c);

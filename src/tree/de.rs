@@ -39,8 +39,9 @@ impl de::Error for Error {
         Error::with_detail(ErrorKind::TypeMismatch, format!("found a variant that is none of {expected:?}"))
     }
 
-    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Error::with_detail(ErrorKind::TypeMismatch, format!("unknown field {field:?}, expected one of {expected:?}"))
+    /// The path names the field. What serde takes for its name can be a value, of an enum that stands for the names of fields.
+    fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
+        Error::with_detail(ErrorKind::TypeMismatch, format!("unknown field, expected one of {expected:?}"))
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -193,7 +194,7 @@ impl<'de> de::MapAccess<'de> for Members<'de> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
         self.value = self.members.next();
         let Some((key, _)) = self.value else { return Ok(None) };
-        seed.deserialize(Key(key)).map(Some)
+        seed.deserialize(Key(key)).map(Some).map_err(|error| error.under_key(key))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {

@@ -1,11 +1,15 @@
 //! Typed writing: a serde serializer into the tree, spelled as `serde_json` spells the same types.
 
+mod key;
+
 use std::fmt;
 
 use serde::ser::{self, Serialize};
 
 use super::{MAX_DEPTH, Map, Value};
 use crate::error::{Error, ErrorKind, Result};
+
+use key::KeyWriter;
 
 /// The tree that `value` makes.
 pub(crate) fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value> {
@@ -59,6 +63,10 @@ fn tagged(variant: Option<&'static str>, content: Value) -> Value {
         None => content,
         Some(name) => Value::Object(Map::from_iter([(name, content)])),
     }
+}
+
+fn under_variant(error: Error, variant: Option<&'static str>) -> Error {
+    variant.into_iter().fold(error, Error::under_key)
 }
 
 macro_rules! integers {
@@ -206,7 +214,8 @@ impl ser::SerializeSeq for ArrayWriter {
     type Error = Error;
 
     fn serialize_element<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<()> {
-        let item = item.serialize(self.inside).map_err(|error| error.under_index(self.items.len()))?;
+        let in_item = |error: Error| under_variant(error.under_index(self.items.len()), self.variant);
+        let item = item.serialize(self.inside).map_err(in_item)?;
         self.items.push(item);
         Ok(())
     }
@@ -245,9 +254,10 @@ struct ObjectWriter {
 impl ObjectWriter {
     fn member<T: Serialize + ?Sized>(&mut self, key: String, value: &T) -> Result<()> {
         if self.map.contains_key(&key) {
-            return Err(Error::new(ErrorKind::DuplicateKey).under_key(&key));
+            return Err(under_variant(Error::new(ErrorKind::DuplicateKey).under_key(&key), self.variant));
         }
-        let value = value.serialize(self.inside).map_err(|error| error.under_key(&key))?;
+        let in_member = |error: Error| under_variant(error.under_key(&key), self.variant);
+        let value = value.serialize(self.inside).map_err(in_member)?;
         self.map.insert(key, value);
         Ok(())
     }
@@ -258,15 +268,7 @@ impl ser::SerializeMap for ObjectWriter {
     type Error = Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
-        self.key = Some(match key.serialize(self.inside)? {
-            Value::Text(key) => key.as_str().to_owned(),
-            Value::Int(key) => key.to_string(),
-            Value::Bool(key) => key.to_string(),
-            other => {
-                let detail = format!("found {} as a key, expected a string", other.type_name());
-                return Err(Error::with_detail(ErrorKind::TypeMismatch, detail));
-            }
-        });
+        self.key = Some(key.serialize(KeyWriter)?);
         Ok(())
     }
 

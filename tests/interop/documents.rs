@@ -7,7 +7,7 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use sopskit::{EncryptOptions, Format, Indent, Map, Rule, Value};
 
-use crate::sops::Release;
+use crate::sops::{Release, Sops};
 use crate::support::recipients;
 
 /// How many documents a check gets unless the environment says otherwise.
@@ -26,6 +26,30 @@ pub(crate) const EXACT_KEY: Release = [3, 13, 0];
 /// Since this release sops knows `mac_only_encrypted` and the rules by comments.
 pub(crate) const MAC_ONLY_ENCRYPTED: Release = [3, 9, 0];
 
+/// What has a meaning somewhere on the way of a key.
+#[rustfmt::skip]
+const ODD_KEYS: [&str; 40] = [
+    "", ":", "a:b", "::", "\"", "\\", "'", "[0]", "[\"a\"]", "]", "{}", "#", "&amp;", "<a>", "\0", "\n", "\r\n", "\t",
+    "\u{1b}", "\u{7f}", "\u{85}", "\u{2028}", "\u{feff}", "\u{fffd}", "\u{ffff}", "\u{10ffff}", "é", "e\u{301}", "ſ",
+    "🔑", "ENC[", " ", "  a ", "SOPS", "Sops", "ſops", "null", "true", "-1", "1.5",
+];
+
+/// What has a meaning somewhere on the way of a string.
+#[rustfmt::skip]
+const ODD_TEXTS: [&str; 31] = [
+    "", "x", " ", "\n", "true", "False", "null", "~", "0", "-1", "1.5", "1e21", "007", "NaN", "9223372036854775808",
+    "ENC[", "ENC[]", "ENC[AES256_GCM,data:AAAA,iv:AA==,tag:AA==,type:str]", "\u{2028}\u{2029}", "<&>", "\\u0041", "\\",
+    "\"", "\0", "\u{8}\u{c}", "\u{7f}\u{80}", "\u{feff}", "\u{fffd}", "\u{ffff}", "🔑👩‍👩‍👧", "-----BEGIN-----\nAAAA\n",
+];
+
+/// Floats at which something begins or ends.
+#[rustfmt::skip]
+const EDGES: [f64; 22] = [
+    0.0, -0.0, 1.0, -1.0, 5e-324, f64::MAX, f64::MIN, f64::MIN_POSITIVE, f64::EPSILON, 1e-6, 9.999_999e-7, 1e-7, 1e20,
+    1e21, 9.999_999_999_999_999e20, 9_007_199_254_740_992.0, 9_007_199_254_740_994.0, 9_223_372_036_854_775_808.0,
+    -9_223_372_036_854_775_808.0, 1.152_921_504_606_847e18, 0.1, 1.0 / 3.0,
+];
+
 /// A document, and how it is to be encrypted.
 #[derive(Clone)]
 pub(crate) struct Document {
@@ -39,7 +63,7 @@ pub(crate) struct Document {
 
 /// Runs a check on generated documents, the same in each run.
 #[track_caller]
-pub(crate) fn for_generated(name: &str, documents: impl Strategy<Value = Document>, check: impl Fn(&Document)) {
+pub(crate) fn for_generated(sops: &Sops, documents: impl Strategy<Value = Document>, check: impl Fn(&Document)) {
     let cases = std::env::var(HOW_MANY).map_or(DOCUMENTS, |number| number.parse().unwrap());
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[53; 32]));
@@ -47,7 +71,8 @@ pub(crate) fn for_generated(name: &str, documents: impl Strategy<Value = Documen
         check(&document);
         Ok(())
     });
-    outcome.unwrap_or_else(|error| panic!("{name}: {error}"));
+    outcome.unwrap_or_else(|error| panic!("{sops}: {error}"));
+    println!("{sops}: {cases} documents");
 }
 
 /// Documents that this release encrypts, and decrypts again to what they were.
@@ -55,10 +80,10 @@ pub(crate) fn for_sops_to_encrypt(release: Release) -> impl Strategy<Value = Doc
     documents(release).prop_map(move |mut document| {
         if release < INTEGERS {
             // It rounds what is larger, before it encrypts.
-            map_leaves(&mut document.tree, &mut |value| int_to_exact(value));
+            map_leaves(&mut document.tree, &mut int_to_exact);
         } else {
             // It writes `-0` for a negative zero in clear, reads that as the integer 0, and then refuses its own file.
-            document.map_leaves_in_clear(|value| negative_zero_to_zero(value));
+            document.map_leaves_in_clear(negative_zero_to_zero);
         }
         document
     })
@@ -69,7 +94,7 @@ pub(crate) fn for_us_to_encrypt(release: Release) -> impl Strategy<Value = Docum
     documents(release).prop_map(move |mut document| {
         if release < INTEGERS {
             // It rounds what is larger and stands in clear, and then the MAC does not fit. It reads sealed integers exactly.
-            document.map_leaves_in_clear(|value| int_to_exact(value));
+            document.map_leaves_in_clear(int_to_exact);
         }
         document
     })
@@ -130,52 +155,10 @@ fn object(value: impl Strategy<Value = Value>, size: std::ops::Range<usize>) -> 
 fn key() -> impl Strategy<Value = String> {
     let plain = || select(vec!["a", "b", "key", "secret", "Secret2", "naïve", "名前", "sops", "data", "mac", "x"]);
     let ending = select(vec!["_unencrypted", "_secret", "_明", "x", "e\u{301}", ":", " "]);
-    let odd = vec![
-        "",
-        ":",
-        "a:b",
-        "::",
-        "\"",
-        "\\",
-        "'",
-        "[0]",
-        "[\"a\"]",
-        "]",
-        "{}",
-        "#",
-        "&amp;",
-        "<a>",
-        "\0",
-        "\n",
-        "\r\n",
-        "\t",
-        "\u{1b}",
-        "\u{7f}",
-        "\u{85}",
-        "\u{2028}",
-        "\u{feff}",
-        "\u{fffd}",
-        "\u{ffff}",
-        "\u{10ffff}",
-        "é",
-        "e\u{301}",
-        "ſ",
-        "🔑",
-        "ENC[",
-        " ",
-        "  a ",
-        "SOPS",
-        "Sops",
-        "ſops",
-        "null",
-        "true",
-        "-1",
-        "1.5",
-    ];
     prop_oneof![
         4 => plain().prop_map(str::to_owned),
         2 => (plain(), ending).prop_map(|(plain, ending)| format!("{plain}{ending}")),
-        3 => select(odd).prop_map(str::to_owned),
+        3 => select(&ODD_KEYS[..]).prop_map(str::to_owned),
         2 => "[a-z]{1,3}[0-9]{0,2}",
         2 => characters(0..6),
         1 => (characters(1..4), 50..200usize).prop_map(|(part, times)| part.repeat(times)),
@@ -183,41 +166,8 @@ fn key() -> impl Strategy<Value = String> {
 }
 
 fn text() -> impl Strategy<Value = String> {
-    let odd = vec![
-        "",
-        "x",
-        " ",
-        "\n",
-        "true",
-        "False",
-        "null",
-        "~",
-        "0",
-        "-1",
-        "1.5",
-        "1e21",
-        "007",
-        "NaN",
-        "9223372036854775808",
-        "ENC[",
-        "ENC[]",
-        "ENC[AES256_GCM,data:AAAA,iv:AA==,tag:AA==,type:str]",
-        "\u{2028}\u{2029}",
-        "<&>",
-        "\\u0041",
-        "\\",
-        "\"",
-        "\0",
-        "\u{8}\u{c}",
-        "\u{7f}\u{80}",
-        "\u{feff}",
-        "\u{fffd}",
-        "\u{ffff}",
-        "🔑👩‍👩‍👧",
-        "-----BEGIN-----\nAAAA\n",
-    ];
     prop_oneof![
-        4 => select(odd).prop_map(str::to_owned),
+        4 => select(&ODD_TEXTS[..]).prop_map(str::to_owned),
         4 => characters(0..12),
         2 => "[ -~]{0,40}",
         1 => (characters(1..6), 100..2000usize).prop_map(|(part, times)| part.repeat(times)),
@@ -241,33 +191,9 @@ fn int() -> impl Strategy<Value = i64> {
 
 fn float() -> impl Strategy<Value = f64> {
     use prop::num::f64::{NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
-    let edges = vec![
-        0.0,
-        -0.0,
-        1.0,
-        -1.0,
-        5e-324,
-        f64::MAX,
-        f64::MIN,
-        f64::MIN_POSITIVE,
-        f64::EPSILON,
-        1e-6,
-        9.999_999e-7,
-        1e-7,
-        1e20,
-        1e21,
-        9.999_999_999_999_999e20,
-        9_007_199_254_740_992.0,
-        9_007_199_254_740_994.0,
-        9_223_372_036_854_775_808.0,
-        -9_223_372_036_854_775_808.0,
-        1.152_921_504_606_847e18,
-        0.1,
-        1.0 / 3.0,
-    ];
     prop_oneof![
         2 => POSITIVE | NEGATIVE | NORMAL | SUBNORMAL | ZERO,
-        2 => select(edges),
+        2 => select(&EDGES[..]),
         2 => (-1_000_000..1_000_000i32).prop_map(f64::from),
         1 => (-1_000_000..1_000_000i32).prop_map(|number| f64::from(number) / 128.0),
         1 => any::<i64>().prop_map(|number| number as f64),
@@ -352,6 +278,20 @@ impl Document {
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} of {}", self.flags(), String::from_utf8_lossy(&self.plain()))
+    }
+}
+
+/// Whether two documents hold the same, no matter whether a number is an integer or a float, or which of the two zeros.
+pub(crate) fn alike(a: &Map, b: &Map) -> bool {
+    a.keys().eq(b.keys()) && a.iter().zip(b.iter()).all(|((_, a), (_, b))| values_alike(a, b))
+}
+
+fn values_alike(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => alike(a, b),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| values_alike(a, b)),
+        (Value::Float(_), Value::Int(_)) | (Value::Int(_), Value::Float(_)) => a.as_f64() == b.as_f64(),
+        (a, b) => a == b,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `sopskit decrypt`.
 
-use sopskit::{EncryptedDocument, Environment, Error, Identities, KeyPath, Passphrase};
+use sopskit::{Bytes, EncryptedDocument, Environment, Error, Identities, KeyPath, Passphrase};
 use zeroize::Zeroizing;
 
 use crate::args::{Decrypt, Global};
@@ -17,7 +17,7 @@ pub(crate) fn run(command: &Decrypt, global: &Global) -> Result<(), Failure> {
     files.write(&plain)
 }
 
-fn open(command: &Decrypt, global: &Global, extract: Option<&KeyPath>) -> Result<Zeroizing<Vec<u8>>, Failure> {
+fn open(command: &Decrypt, global: &Global, extract: Option<&KeyPath>) -> Result<Bytes, Failure> {
     let format = command.files.output_format()?;
     let indent = global.indent()?;
     let bytes = command.files.read()?;

@@ -3,8 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use sopskit::{Format, Indent};
-use zeroize::Zeroizing;
+use sopskit::{Bytes, Format, Indent};
 
 use crate::args::{Files, Global};
 use crate::exit::{self, Failure};
@@ -21,7 +20,7 @@ impl Files {
         }
     }
 
-    pub(crate) fn read(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    pub(crate) fn read(&self) -> Result<Bytes, Failure> {
         match &self.file {
             Some(path) => Ok(sopskit::read_file(path)?),
             None => Ok(sopskit::read_from(io::stdin().lock())?),

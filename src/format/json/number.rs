@@ -1,10 +1,13 @@
 //! Numbers of JSON: read exactly or refused, and written as sops writes them.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::tree::{Value, float_text};
+use crate::tree::{Value, float_text, shortest_decimal};
 
 /// A 64-bit float has at most 767 significant decimal digits; a literal with more than this cannot be one.
 const MAX_DIGITS: usize = 767;
+/// The longest exponent that is looked at, in digits. None that a 64-bit float has takes more than 3; beyond some length the
+/// parser of the standard library guesses.
+const MAX_EXPONENT_DIGITS: usize = 4;
 /// Any decimal of at most 15 significant digits comes back unchanged from a normal 64-bit float.
 const ALWAYS_EXACT_DIGITS: usize = 15;
 
@@ -44,6 +47,15 @@ pub(super) fn parse(literal: &Literal<'_>) -> Result<Value> {
             return Ok(Value::Int(integer));
         }
     }
+    if let Some((mantissa, exponent)) = literal.text.split_once(['e', 'E']) {
+        if !mantissa.contains(|c: char| matches!(c, '1'..='9')) {
+            return Ok(Value::Float(if mantissa.starts_with('-') { -0.0 } else { 0.0 }));
+        }
+        if exponent.trim_start_matches(['+', '-', '0']).len() > MAX_EXPONENT_DIGITS {
+            let kind = if exponent.starts_with('-') { ErrorKind::NumberNotExact } else { ErrorKind::NumberOutOfRange };
+            return Err(Error::new(kind));
+        }
+    }
     let float: f64 = literal.text.parse().map_err(|_| Error::new(ErrorKind::Syntax))?;
     if float.is_infinite() {
         return Err(Error::new(ErrorKind::NumberOutOfRange));
@@ -79,8 +91,10 @@ pub(super) fn spelled(float: f64) -> String {
     if size == 0.0 || (1e-6..1e21).contains(&size) {
         return float_text(float);
     }
-    let text = format!("{float:e}");
-    if size < 1.0 { text } else { text.replace('e', "e+") }
+    let (digits, exponent) = shortest_decimal(float);
+    let sign = if float.is_sign_negative() { "-" } else { "" };
+    let point = if digits.len() > 1 { "." } else { "" };
+    format!("{sign}{}{point}{}e{exponent:+}", &digits[..1], &digits[1..])
 }
 
 #[cfg(test)]
@@ -129,6 +143,10 @@ mod tests {
             ("0.000001", "0.000001", "0.000001"),
             ("1e-7", "0.0000001", "1e-7"),
             ("123e-10", "0.0000000123", "1.23e-8"),
+            ("1000000000000000.2", "1000000000000000.2", "1000000000000000.2"),
+            ("1928433846744078.25", "1928433846744078.2", "1928433846744078.2"),
+            ("-12.5", "-12.5", "-12.5"),
+            ("1.25e-10", "0.000000000125", "1.25e-10"),
         ] {
             let Ok(Value::Float(float)) = read(text) else { panic!("{text} is refused") };
             assert_eq!((float_text(float).as_str(), spelled(float).as_str()), (sealed, json), "{text}");

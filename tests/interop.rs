@@ -262,7 +262,7 @@ const EDITS: [(&str, &str, Release); 17] = [
     (r#"["secret"]"#, r#"{"list": ["same", "same", {"same": "same"}]}"#, FIRST),
 ];
 
-fn options_that_can_be_edited(sops: &Sops) -> Vec<EncryptOptions> {
+fn options_of_edits(sops: &Sops) -> Vec<EncryptOptions> {
     let regex = Rule::encrypted_regex("^(db|secret)").unwrap();
     let mut options = vec![EncryptOptions::new(), EncryptOptions::new().rule(regex.clone())];
     if sops.release >= MAC_ONLY_ENCRYPTED {
@@ -297,7 +297,7 @@ fn an_edit_by_sops_and_an_edit_by_us_read_each_other() {
         "name_unencrypted": "shop", "empty": "", "none": null, "turns": 0
     }"#;
     for_each_sops(|sops| {
-        for options in options_that_can_be_edited(sops) {
+        for options in options_of_edits(sops) {
             // The same changes, all by us and without a file in between.
             let mut expected = Document::with_options(tree(start), &recipients(&["alice"]), &options).unwrap();
             let mut sealed = expected.encrypt().unwrap().to_string().into_bytes();
@@ -317,6 +317,7 @@ fn an_edit_by_sops_and_an_edit_by_us_read_each_other() {
                 assert_eq!(printed(sops, &sealed), json(&expected), "after our set behind that of {path}");
             }
         }
+        println!("{sops}: {} edits", EDITS.iter().filter(|(.., since)| sops.release >= *since).count());
     });
 }
 
@@ -348,12 +349,12 @@ fn a_data_key_rotated_by_sops_or_by_us_opens_for_both() {
         let first = document.encrypt().unwrap().to_string().into_bytes();
         let second = rotate_by_sops(sops, &first);
         let mut document = decrypt(&second, &["bob"]);
-        // Only now: sops 3.13.2 makes an integer of a negative zero in clear when it writes it.
-        let text = json(&document).replace("-0", "0");
-        assert_eq!(text, json(&decrypt(&first, &["bob"])).replace("-0", "0"));
+        let text = json(&document);
+        assert_eq!(text, json(&decrypt(&first, &["bob"])));
         document.rotate().unwrap();
         let third = document.encrypt().unwrap().to_string().into_bytes();
-        assert_eq!(printed(sops, &third).replace("-0", "0"), text);
+        // 3.13.2 could not read `second`, where it made `-0` of our `-0.0`; we could, and have made it good.
+        assert_eq!(printed(sops, &third), text);
         let leaf = |sealed: &[u8]| EncryptedDocument::parse(sealed).unwrap().tree().get("a").unwrap().clone();
         assert!(leaf(&first) != leaf(&second) && leaf(&second) != leaf(&third), "{sops} kept a leaf");
     });

@@ -124,7 +124,7 @@ impl Translator<'_> {
             'v' => Ok(Item::Character('\u{b}')),
             'x' => self.hexadecimal().map(Item::Character),
             '0'..='7' => self.octal(c).map(Item::Character),
-            c if c.is_ascii_punctuation() => Ok(Item::Character(c)),
+            c if c.is_ascii() && !c.is_ascii_alphanumeric() => Ok(Item::Character(c)),
             _ => Err(invalid(format!("\\{c} has no meaning"))),
         }
     }
@@ -192,7 +192,7 @@ impl Translator<'_> {
     fn octal(&mut self, first: char) -> Result<char> {
         let mut code = first.to_digit(8).unwrap_or_default();
         let mut digits = 1;
-        while let (true, Some(digit)) = (digits < 3, self.input.next_if(|c| c.is_digit(8))) {
+        while let Some(digit) = self.input.next_if(|c| digits < 3 && c.is_digit(8)) {
             code = code * 8 + digit.to_digit(8).unwrap_or_default();
             digits += 1;
         }
@@ -277,16 +277,16 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// The name of a group: `P<name>` or `<name>`.
+    /// The name of a group, `P<name>` or `<name>`, which matters to no match and is left out.
     fn group_name(&mut self) -> Result<()> {
-        self.output.extend(self.input.next_if_eq(&'P'));
-        self.output.extend(self.input.next_if_eq(&'<'));
-        while let Some(c) = self.input.next_if(|c| c.is_ascii_alphanumeric() || *c == '_') {
-            self.output.push(c);
+        let wrong = || invalid("the name of a group is wrong");
+        self.input.next_if_eq(&'P');
+        self.input.next_if_eq(&'<').ok_or_else(wrong)?;
+        let mut length = 0;
+        while self.input.next_if(|c| c.is_ascii_alphanumeric() || *c == '_').is_some() {
+            length += 1;
         }
-        let end = self.input.next_if_eq(&'>').ok_or_else(|| invalid("the name of a group is wrong"))?;
-        self.output.push(end);
-        Ok(())
+        self.input.next_if_eq(&'>').filter(|_| length > 0).map(drop).ok_or_else(wrong)
     }
 
     fn note_repeats(&mut self) {
@@ -304,25 +304,32 @@ impl Translator<'_> {
 
     /// The start of a group. The regex crate has flags that RE2 lacks (`x`, `u`, `R`).
     fn group(&mut self) -> Result<()> {
-        self.output.push('(');
         self.groups.push(1);
         if self.input.next_if_eq(&'?').is_none() {
+            self.output.push('(');
             return Ok(());
         }
-        self.output.push('?');
         if matches!(self.input.peek(), Some('P' | '<')) {
+            self.output.push('(');
             return self.group_name();
         }
+        let mut flags = String::new();
         for c in self.input.by_ref() {
-            self.output.push(c);
             match c {
-                ':' => return Ok(()),
+                ':' => {
+                    self.output.push_str(&format!("(?{flags}:"));
+                    return Ok(());
+                }
                 // Flags for what follows: no group is open.
                 ')' => {
                     self.groups.pop();
+                    if !flags.is_empty() {
+                        self.output.push_str(&format!("(?{flags})"));
+                    }
                     return Ok(());
                 }
-                'i' | 'm' | 's' | 'U' | '-' => {}
+                // The regex crate takes no flag twice.
+                'i' | 'm' | 's' | 'U' | '-' => flags.extend((!flags.contains(c)).then_some(c)),
                 _ => break,
             }
         }
@@ -331,7 +338,8 @@ impl Translator<'_> {
 }
 
 fn is_repetition(bounds: &str) -> bool {
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && (text.len() < 2 || !text.starts_with('0'));
     match bounds.split_once(',') {
         None => !bounds.is_empty() && digits(bounds),
         Some((from, to)) => !from.is_empty() && digits(from) && digits(to),

@@ -117,8 +117,8 @@ kinds! {
     InvalidMetadata = "invalid-metadata", "invalid sops metadata";
     /// More than one encryption rule is set.
     ConflictingRules = "conflicting-rules", "more than one encryption rule is set";
-    /// The regular expression of an encryption rule cannot be compiled.
-    InvalidRegex = "invalid-regex", "invalid regular expression in the encryption rule";
+    /// The regular expression of an encryption rule, or of a rule of a config file, cannot be compiled.
+    InvalidRegex = "invalid-regex", "invalid regular expression";
 
     /// An encrypted leaf is not of the form `ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]`.
     MalformedLeaf = "malformed-leaf", "the encrypted value is not of the form ENC[AES256_GCM,…]";
@@ -143,11 +143,16 @@ kinds! {
     /// A text is not an identity.
     InvalidIdentity = "invalid-identity", "not an age identity";
     /// A text is not a recipient.
-    InvalidRecipient = "invalid-recipient", "not an age recipient";
+    InvalidRecipient = "invalid-recipient", "not a recipient";
     /// There is no master key to encrypt with.
     NoRecipients = "no-recipients", "no recipient to encrypt for";
     /// The data key must be wrapped for a master key that nothing here can wrap for.
     CannotWrap = "cannot-wrap", "the data key cannot be wrapped for a master key";
+
+    /// A config file is not YAML, or holds something in a wrong form.
+    InvalidConfig = "invalid-config", "invalid config file";
+    /// No creation rule of the config file matches the path of a file.
+    NoCreationRule = "no-creation-rule", "no creation rule of the config file matches";
 
     /// A file format that this crate does not read or write.
     UnsupportedFormat = "unsupported-format", "unsupported file format";

@@ -2,6 +2,8 @@
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unwrap_used))]
 
 mod cipher;
+#[cfg(feature = "config")]
+mod config;
 mod document;
 mod error;
 mod format;
@@ -21,6 +23,8 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "config")]
+pub use config::{Config, ConfigSearch, CreationRule, Explanation, SkippedRule};
 pub use document::{Document, EncryptOptions, EncryptedDocument};
 pub use error::{Error, ErrorKind, Position, Result};
 pub use format::{Format, Indent};

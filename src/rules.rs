@@ -161,6 +161,15 @@ impl fmt::Display for Rule {
     }
 }
 
+/// Whether an expression in the syntax of RE2 matches anywhere in a text.
+///
+/// # Errors
+/// [`ErrorKind::InvalidRegex`] when sops could not compile the expression.
+#[cfg(feature = "config")]
+pub(crate) fn is_match(regex: &str, text: &str) -> Result<bool> {
+    Ok(re2::compile(regex)?.is_match(text.as_bytes()))
+}
+
 fn invalid(detail: impl Into<String>) -> Error {
     Error::with_detail(ErrorKind::InvalidRegex, detail)
 }

@@ -143,6 +143,29 @@ impl Sops {
     }
 }
 
+impl Sops {
+    /// A run in a folder that is home and has a file with keys: standard output of one that succeeds, standard error of one that does
+    /// not.
+    pub(crate) fn run(&self, folder: &Path, args: &[String]) -> Result<Vec<u8>, String> {
+        let output = Command::new(&self.binary)
+            .args(args)
+            .current_dir(folder)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", folder)
+            .env("SOPS_AGE_KEY_FILE", folder.join("keys.txt"))
+            .env("SOPS_DISABLE_VERSION_CHECK", "1")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()));
+        if output.status.success() {
+            Ok(output.stdout)
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+}
+
 impl fmt::Display for Sops {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [major, minor, patch] = self.release;
@@ -177,25 +200,8 @@ impl Desk {
         Desk { folder, file: file.to_owned() }
     }
 
-    /// Standard output of a run that succeeds, standard error of one that does not.
     fn run(&self, sops: &Sops, args: &[String]) -> Result<Vec<u8>, String> {
-        let folder = self.folder.path();
-        let output = Command::new(&sops.binary)
-            .args(args)
-            .current_dir(folder)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", folder)
-            .env("SOPS_AGE_KEY_FILE", folder.join("keys.txt"))
-            .env("SOPS_DISABLE_VERSION_CHECK", "1")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap_or_else(|error| panic!("{}: {error}", sops.binary.display()));
-        if output.status.success() {
-            Ok(output.stdout)
-        } else {
-            Err(String::from_utf8_lossy(&output.stderr).into_owned())
-        }
+        sops.run(self.folder.path(), args)
     }
 }
 

@@ -293,3 +293,76 @@ fn help_and_version_are_no_failures() {
         assert!(!succeed(sopskit().args(args)).is_empty());
     }
 }
+
+/// A folder with a config file, and the command run there.
+fn with_config(config: &str) -> (TempDir, impl Fn() -> Command + use<>) {
+    let (directory, _) = directory_with(".sops.yaml", config.as_bytes());
+    let folder = directory.path().to_owned();
+    fs::create_dir(folder.join("sub")).unwrap();
+    fs::write(folder.join("sub/a.json"), r#"{"user": "ada", "password": "hunter2"}"#).unwrap();
+    let command = move || {
+        let mut command = sopskit();
+        command.current_dir(folder.join("sub"));
+        command
+    };
+    (directory, command)
+}
+
+#[test]
+fn the_config_file_says_for_whom_and_what_is_encrypted() {
+    let rule = format!("creation_rules: [{{path_regex: ^sub/, age: '{}', encrypted_regex: ^password$}}]", alice());
+    let (_directory, command) = with_config(&format!("{rule}\nstores: {{json: {{indent: 2}}}}"));
+    let sealed = String::from_utf8(succeed(command().args(["encrypt", "a.json"]))).unwrap();
+    assert!(sealed.starts_with("{\n  \"user\": \"ada\""), "{sealed}");
+    assert!(!sealed.contains("hunter2") && sealed.contains("\"encrypted_regex\": \"^password$\""), "{sealed}");
+    let opened = succeed(command().args(["decrypt", "--filename-override", "x.json"]).write_stdin(sealed));
+    assert!(opened.starts_with(b"{\n  \"user\""));
+
+    let other = ["encrypt", "--encrypted-regex", "^user$", "a.json"];
+    assert!(String::from_utf8(succeed(command().args(other))).unwrap().contains("hunter2"));
+    fail(command().args(["encrypt", "--encrypted-suffix", "word", "a.json"]), 8, "encrypted_regex of the config file");
+}
+
+#[test]
+fn recipients_that_are_named_win_over_a_config_file_without_a_rule() {
+    let (directory, command) =
+        with_config(&format!("creation_rules: [{{path_regex: ^prod/, age: '{}'}}]", public_key("bob")));
+    fail(command().args(["encrypt", "a.json"]), 1, "creation rule");
+    succeed(command().args(["encrypt", "--age", &alice(), "a.json"]));
+    let bob = succeed(command().args(["encrypt", "--filename-override", "../prod/a.json", "a.json"]));
+    assert!(String::from_utf8(bob).unwrap().contains(&public_key("bob")));
+    fs::write(directory.path().join(".sops.yaml"), "creation_rules: [").unwrap();
+    fail(command().args(["encrypt", "--age", &alice(), "a.json"]), 5, "line 2");
+    fail(command().args(["encrypt", "--config", "missing.yaml", "a.json"]), 61, "missing.yaml");
+    let good = directory.path().join("good.yaml");
+    fs::write(&good, format!("creation_rules: [{{age: '{}'}}]", alice())).unwrap();
+    succeed(command().arg("--config").arg(&good).args(["encrypt", "a.json"]));
+    succeed(command().env("SOPS_CONFIG", &good).args(["encrypt", "a.json"]));
+}
+
+#[test]
+fn key_groups_of_the_config_file_open_together() {
+    let groups = format!("key_groups: [{{age: ['{}']}}, {{age: ['{}']}}]", alice(), public_key("bob"));
+    let (_directory, command) = with_config(&format!("creation_rules: [{{{groups}}}]"));
+    let sealed = succeed(command().args(["encrypt", "--shamir-secret-sharing-threshold", "2", "a.json"]));
+    let decrypt = || {
+        let mut command = command();
+        command.args(["decrypt", "--filename-override", "x.json"]).write_stdin(sealed.clone());
+        command
+    };
+    fail(&mut decrypt(), 128, "2 key groups are needed, 1 could be opened");
+    succeed(decrypt().env("SOPS_AGE_KEY", identity_text("bob")));
+    fail(command().args(["encrypt", "--shamir-secret-sharing-threshold", "3", "a.json"]), 1, "3 of 2 key groups");
+}
+
+#[test]
+fn a_protected_key_file_is_not_opened_without_a_terminal_or_against_the_flag() {
+    let key = format!("{FIXTURES}/keys/alice_protected.age");
+    for flag in [&["--non-interactive"][..], &[]] {
+        let mut command = sopskit();
+        command.env("SOPS_AGE_KEY_FILE", &key).args(flag).args(["decrypt", MIXED]);
+        let outcome = run(&mut command);
+        assert_eq!(outcome.code, 128, "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("passphrase"), "{}", outcome.stderr);
+    }
+}

@@ -18,7 +18,10 @@ pub(crate) struct Cli {
 /// Flags that sops takes before the command only; here before it and behind it.
 #[derive(Args)]
 pub(crate) struct Global {
-    /// Indent JSON by this many spaces; -1 is a tab
+    /// The config file; without it $SOPS_CONFIG, or the next .sops.yaml from here upward
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Indent JSON by this many spaces; -1 is a tab [default: as the config file says]
     #[arg(long, global = true, value_name = "N", allow_negative_numbers = true)]
     pub(crate) indent: Option<i16>,
     /// Compute the MAC over encrypted values only
@@ -56,9 +59,12 @@ pub(crate) enum Command {
 pub(crate) struct Encrypt {
     #[command(flatten)]
     pub(crate) files: Files,
-    /// Recipients, separated by commas; without it those of $SOPS_AGE_RECIPIENTS
+    /// Recipients, separated by commas; without it those of $SOPS_AGE_RECIPIENTS, else of the config file
     #[arg(short, long, value_name = "RECIPIENTS")]
     pub(crate) age: Option<String>,
+    /// How many key groups must open the file together [default: as the config file says, else all]
+    #[arg(long, value_name = "N")]
+    pub(crate) shamir_secret_sharing_threshold: Option<usize>,
     /// Leave in clear what stands under keys with this ending [default: _unencrypted]
     #[arg(long, value_name = "SUFFIX")]
     pub(crate) unencrypted_suffix: Option<String>,

@@ -4,6 +4,7 @@ use sopskit::{Bytes, EncryptedDocument, Environment, Error, Identities, KeyPath,
 use zeroize::Zeroizing;
 
 use crate::args::{Decrypt, Global};
+use crate::config;
 use crate::exit::{self, Failure};
 
 pub(crate) fn run(command: &Decrypt, global: &Global) -> Result<(), Failure> {
@@ -19,7 +20,7 @@ pub(crate) fn run(command: &Decrypt, global: &Global) -> Result<(), Failure> {
 
 fn open(command: &Decrypt, global: &Global, extract: Option<&KeyPath>) -> Result<Bytes, Failure> {
     let format = command.files.output_format()?;
-    let indent = global.indent()?;
+    let indent = global.indent(config::load(global)?.as_ref(), format)?;
     let bytes = command.files.read()?;
     let in_file = |error: Error| match &command.files.file {
         Some(file) => error.in_file(file),

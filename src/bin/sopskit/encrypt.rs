@@ -1,8 +1,9 @@
 //! `sopskit encrypt`.
 
-use sopskit::{EncryptOptions, Environment, Recipients, Rule};
+use sopskit::{CreationRule, EncryptOptions, Environment, ErrorKind, Format, Recipients, Rule};
 
 use crate::args::{Encrypt, Global};
+use crate::config;
 use crate::exit::{self, Failure};
 
 /// Variables by which sops adds master keys that this program cannot wrap for. Leaving them out silently would lock somebody out.
@@ -25,12 +26,23 @@ pub(crate) fn run(command: &Encrypt, global: &Global) -> Result<(), Failure> {
     let input = files.input_format()?;
     // An encrypted file is JSON whatever the output type; the name must still be one that is known.
     files.output_format()?;
-    let options = EncryptOptions::new()
-        .format(input)
-        .rule(rule(command, global)?)
-        .mac_only_encrypted(global.mac_only_encrypted)
-        .indent(global.indent()?);
-    let recipients = recipients(command)?;
+    let config = config::load(global)?;
+    let explicit = recipients(command)?;
+    let creation_rule = match (&config, files.name()) {
+        (Some(config), Some(name)) => match config.creation_rule(name) {
+            Err(error) if error.kind() == ErrorKind::NoCreationRule && explicit.is_some() => None,
+            rule => Some(rule?),
+        },
+        _ => None,
+    };
+    let from_rule = creation_rule.as_ref().map(|rule| rule.recipients().clone());
+    let recipients = explicit.or(from_rule).ok_or_else(|| {
+        let message = "no recipient to encrypt for: give --age, set SOPS_AGE_RECIPIENTS, or write a .sops.yaml";
+        Failure::new(exit::NO_ENCRYPTION_KEY, message)
+    })?;
+    let recipients = with_threshold(recipients, command.shamir_secret_sharing_threshold)?;
+    let options =
+        options(command, global, creation_rule.as_ref(), input)?.indent(global.indent(config.as_ref(), input)?);
     let bytes = files.read()?;
     let tree = input.parse(&bytes).map_err(|error| match &files.file {
         Some(file) => error.in_file(file),
@@ -40,42 +52,72 @@ pub(crate) fn run(command: &Encrypt, global: &Global) -> Result<(), Failure> {
     files.write(sealed.to_string().as_bytes())
 }
 
-fn recipients(command: &Encrypt) -> Result<Recipients, Failure> {
-    if let Some(name) = FOREIGN_KEYS.iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())) {
+/// The recipients that were named by a flag or a variable.
+fn recipients(command: &Encrypt) -> Result<Option<Recipients>, Failure> {
+    let is_set = |name: &&&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if let Some(name) = FOREIGN_KEYS.iter().find(is_set) {
         let message = format!("{name} is set, but there is no way here to wrap a key for it; unset it, or use sops");
         return Err(Failure::new(exit::GENERIC, message));
     }
-    let recipients = match &command.age {
-        Some(recipients) => Some(Recipients::parse(recipients)?),
-        None => Environment::process().recipients()?,
-    };
-    let none =
-        || Failure::new(exit::NO_ENCRYPTION_KEY, "no recipient to encrypt for: give --age, or set SOPS_AGE_RECIPIENTS");
-    recipients.ok_or_else(none)
+    match &command.age {
+        Some(recipients) => Ok(Some(Recipients::parse(recipients)?)),
+        None => Ok(Environment::process().recipients()?),
+    }
 }
 
-fn rule(command: &Encrypt, global: &Global) -> Result<Rule, Failure> {
-    let given = [
-        command
-            .unencrypted_suffix
-            .as_deref()
-            .map(|suffix| ("--unencrypted-suffix", Ok(Rule::unencrypted_suffix(suffix)))),
-        command.encrypted_suffix.as_deref().map(|suffix| ("--encrypted-suffix", Ok(Rule::encrypted_suffix(suffix)))),
-        command.unencrypted_regex.as_deref().map(|regex| ("--unencrypted-regex", Rule::unencrypted_regex(regex))),
-        command.encrypted_regex.as_deref().map(|regex| ("--encrypted-regex", Rule::encrypted_regex(regex))),
-        global
-            .unencrypted_comment_regex
-            .as_deref()
-            .map(|regex| ("--unencrypted-comment-regex", Rule::unencrypted_comment_regex(regex))),
-        global
-            .encrypted_comment_regex
-            .as_deref()
-            .map(|regex| ("--encrypted-comment-regex", Rule::encrypted_comment_regex(regex))),
+fn with_threshold(recipients: Recipients, threshold: Option<usize>) -> Result<Recipients, Failure> {
+    if threshold.is_none() {
+        return Ok(recipients);
+    }
+    let groups = recipients.groups().iter().map(|group| Recipients::from_keys(group.iter().cloned()));
+    Ok(Recipients::from_groups(groups.collect::<Result<Vec<_>, _>>()?, threshold)?)
+}
+
+/// What the creation rule says, and the flags over it.
+fn options(
+    command: &Encrypt,
+    global: &Global,
+    creation_rule: Option<&CreationRule>,
+    format: Format,
+) -> Result<EncryptOptions, Failure> {
+    let mut options = match creation_rule {
+        Some(rule) => rule.options(format),
+        None => EncryptOptions::new().format(format),
+    };
+    if global.mac_only_encrypted {
+        options = options.mac_only_encrypted(true);
+    }
+    let Some(flag) = rule(command, global)? else { return Ok(options) };
+    let field = |rule: &Rule| rule.to_string().split(':').next().unwrap_or_default().to_owned();
+    match creation_rule.and_then(CreationRule::rule).map(field) {
+        // sops takes the two for one file's two rules.
+        Some(of_config) if of_config != field(&flag) => {
+            let message = format!("{} and {of_config} of the config file exclude each other", field(&flag));
+            Err(Failure::new(exit::CONFLICTING_PARAMETERS, message))
+        }
+        _ => Ok(options.rule(flag)),
+    }
+}
+
+/// The rule that a flag sets.
+fn rule(command: &Encrypt, global: &Global) -> Result<Option<Rule>, Failure> {
+    type Make = fn(&str) -> sopskit::Result<Rule>;
+    let flags: [(&str, &Option<String>, Make); 6] = [
+        ("--unencrypted-suffix", &command.unencrypted_suffix, |suffix| Ok(Rule::unencrypted_suffix(suffix))),
+        ("--encrypted-suffix", &command.encrypted_suffix, |suffix| Ok(Rule::encrypted_suffix(suffix))),
+        ("--unencrypted-regex", &command.unencrypted_regex, Rule::unencrypted_regex),
+        ("--encrypted-regex", &command.encrypted_regex, Rule::encrypted_regex),
+        ("--unencrypted-comment-regex", &global.unencrypted_comment_regex, Rule::unencrypted_comment_regex),
+        ("--encrypted-comment-regex", &global.encrypted_comment_regex, Rule::encrypted_comment_regex),
     ];
-    let mut given = given.into_iter().flatten();
+    // An empty one counts as not given, as in sops.
+    let given = |(name, text, make): (&'static str, &'_ Option<String>, Make)| {
+        text.as_deref().filter(|text| !text.is_empty()).map(|text| (name, make(text)))
+    };
+    let mut given = flags.into_iter().filter_map(given);
     match (given.next(), given.next()) {
-        (None, _) => Ok(Rule::default()),
-        (Some((_, rule)), None) => Ok(rule?),
+        (None, _) => Ok(None),
+        (Some((_, rule)), None) => Ok(Some(rule?)),
         (Some((first, _)), Some((second, _))) => {
             let message = format!("{first} and {second} exclude each other: a file has one encryption rule");
             Err(Failure::new(exit::CONFLICTING_PARAMETERS, message))

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use sopskit::{Bytes, Format, Indent};
+use sopskit::{Bytes, Config, Format, Indent};
 
 use crate::args::{Files, Global};
 use crate::exit::{self, Failure};
@@ -51,19 +51,25 @@ impl Files {
         self.format(self.output_type.as_deref())
     }
 
+    /// The name by which the type of the file and its creation rule are found.
+    pub(crate) fn name(&self) -> Option<&Path> {
+        self.filename_override.as_deref().or(self.file.as_deref())
+    }
+
     fn format(&self, named: Option<&str>) -> Result<Format, Failure> {
-        let file = self.filename_override.as_ref().or(self.file.as_ref());
         Ok(match named {
             Some(name) => Format::from_name(name)?,
-            None => Format::from_path(file.map_or(Path::new(""), |file| file.as_path()))?,
+            None => Format::from_path(self.name().unwrap_or(Path::new("")))?,
         })
     }
 }
 
 impl Global {
-    pub(crate) fn indent(&self) -> Result<Indent, Failure> {
+    /// How JSON is indented: as a flag says, else as the config file does.
+    pub(crate) fn indent(&self, config: Option<&Config>, format: Format) -> Result<Indent, Failure> {
         match self.indent {
-            None | Some(-1) => Ok(Indent::Tab),
+            None => Ok(config.map_or(Indent::Tab, |config| config.indent(format))),
+            Some(-1) => Ok(Indent::Tab),
             Some(spaces) => u8::try_from(spaces)
                 .map(Indent::Spaces)
                 .map_err(|_| Failure::new(exit::GENERIC, "--indent takes -1 for a tab, or 0 to 255 spaces")),

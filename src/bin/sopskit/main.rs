@@ -5,6 +5,7 @@
 #![warn(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod args;
+mod config;
 mod decrypt;
 mod encrypt;
 mod exit;

@@ -16,6 +16,9 @@ const BINARIES: &str = "SOPS_BINS";
 /// Set to 1 it makes a test fail that could not run.
 const REQUIRE: &str = "SOPSKIT_REQUIRE_PEERS";
 
+/// Where the age plugin of the tests is.
+const PLUGINS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plugin");
+
 /// A release of sops, as three numbers.
 pub(crate) type Release = [u32; 3];
 
@@ -151,7 +154,7 @@ impl Sops {
             .args(args)
             .current_dir(folder)
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("PATH", format!("{PLUGINS}:{}", std::env::var("PATH").unwrap_or_default()))
             .env("HOME", folder)
             .env("SOPS_AGE_KEY_FILE", folder.join("keys.txt"))
             .env("SOPS_DISABLE_VERSION_CHECK", "1")

@@ -74,7 +74,7 @@ pub fn decrypt<T: DeserializeOwned>(bytes: &[u8], keys: &dyn KeyService) -> Resu
 /// ```
 /// use sopskit::{Identities, Recipients};
 ///
-/// let recipients = Recipients::parse("age1u2f7yk4gzql7dcnlp26xgm7kf7rxsr0l7nx58y4tcgy5jvv2av4qdjd0eq")?;
+/// let recipients = Recipients::parse("age1w7873r7u6vgwnvm3rx5jmsc2eeahce2wce5w94d04r5qu0y6nyysemjf6a")?;
 /// let secrets = std::collections::BTreeMap::from([("password", "hunter2")]);
 /// let text: String = sopskit::encrypt(&secrets, &recipients)?;
 /// assert!(text.contains(r#""password": "ENC[AES256_GCM,data:"#));

@@ -18,7 +18,7 @@ pub const DEFAULT_UNENCRYPTED_SUFFIX: &str = "_unencrypted";
 /// ```
 /// use sopskit::{EncryptOptions, Recipients, Rule};
 ///
-/// let recipients = Recipients::parse("age1u2f7yk4gzql7dcnlp26xgm7kf7rxsr0l7nx58y4tcgy5jvv2av4qdjd0eq")?;
+/// let recipients = Recipients::parse("age1w7873r7u6vgwnvm3rx5jmsc2eeahce2wce5w94d04r5qu0y6nyysemjf6a")?;
 /// let rule = Rule::encrypted_regex("^(password|token)$")?;
 /// let tree = sopskit::Map::from_iter([("user", "ada".into()), ("password", "hunter2".into())]);
 /// let text = EncryptOptions::new().rule(rule).encrypt(tree, &recipients)?.to_string();

@@ -13,7 +13,7 @@ use crate::tree::Map;
 /// ```
 /// use sopskit::{EncryptOptions, Indent, Map, Recipients, Rule};
 ///
-/// let recipients = Recipients::parse("age1u2f7yk4gzql7dcnlp26xgm7kf7rxsr0l7nx58y4tcgy5jvv2av4qdjd0eq")?;
+/// let recipients = Recipients::parse("age1w7873r7u6vgwnvm3rx5jmsc2eeahce2wce5w94d04r5qu0y6nyysemjf6a")?;
 /// let options = EncryptOptions::new().rule(Rule::encrypted_suffix("_secret")).indent(Indent::Spaces(2));
 /// let sealed = options.encrypt(Map::from_iter([("port", 443.into())]), &recipients)?;
 /// assert!(sealed.to_string().starts_with("{\n  \"port\": 443,\n  \"sops\": {"));

@@ -60,7 +60,7 @@ impl fmt::Debug for Passphrase {
 /// use sopskit::Identities;
 ///
 /// let identities = Identities::parse("
-///     # a key of this example only
+///     ## a key of this example only
 ///     AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX
 /// ")?;
 /// assert!(!format!("{identities:?}").contains("SECRET"));

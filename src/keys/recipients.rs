@@ -12,7 +12,7 @@ use crate::metadata::MasterKey;
 /// ```
 /// use sopskit::Recipients;
 ///
-/// let ada = "age1u2f7yk4gzql7dcnlp26xgm7kf7rxsr0l7nx58y4tcgy5jvv2av4qdjd0eq";
+/// let ada = "age1w7873r7u6vgwnvm3rx5jmsc2eeahce2wce5w94d04r5qu0y6nyysemjf6a";
 /// let bob = "age17tfxv44858ap3p7e2ce9kztrnyvvjknqd83gp5jen4rt50j4c45q9f4ku0";
 /// // Each of them opens the file.
 /// let either = Recipients::parse(&format!("{ada},{bob}"))?;

@@ -2,9 +2,7 @@
 
 mod support;
 
-use sopskit::{
-    Document, EncryptedDocument, Environment, ErrorKind, Format, Identities, Map, Passphrase, Recipients, Value,
-};
+use sopskit::{Document, EncryptedDocument, Environment, ErrorKind, Identities, Map, Passphrase, Recipients, Value};
 use support::{FIXTURES, identities, identity_text, public_key, read};
 use zeroize::Zeroizing;
 
@@ -135,6 +133,44 @@ fn a_command_that_fails_is_a_line_of_the_error() {
 }
 
 #[test]
+fn key_files_of_any_line_ending_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys.txt");
+    let unix = identity_text("alice");
+    for text in [unix.replace('\n', "\r\n"), unix.replace('\n', "\r"), format!("\u{feff}{unix}"), format!("{unix}\n\n")]
+    {
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(Identities::from_file(&path).unwrap().recipients().collect::<Vec<_>>(), [public_key("alice")]);
+    }
+    let utf16: Vec<u8> = unix.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(&path, utf16).unwrap();
+    let path = path.to_str().unwrap();
+    let found = Identities::from_environment(&environment("SOPS_AGE_KEY_FILE", path));
+    let error = sealed_for(&public_key("alice")).decrypt(&found).unwrap_err().to_string();
+    assert!(error.contains("keys.txt"), "{error}");
+}
+
+#[test]
+fn a_wrapped_key_that_is_for_somebody_else_than_it_says_is_told() {
+    let sealed = sealed_for(&public_key("alice")).to_string().replace(&public_key("alice"), &public_key("bob"));
+    let sealed = EncryptedDocument::parse(sealed.as_bytes()).unwrap();
+    let error = sealed.decrypt(&identities("bob")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoMatchingIdentity);
+    assert!(error.to_string().contains("what is wrapped is for somebody else"), "{error}");
+    opens(&sealed, &identities("alice"));
+}
+
+#[test]
+fn a_recipient_that_would_make_age_panic_is_refused() {
+    // A point of low order; in a file it could have been planted, since recipients are not authenticated.
+    let weak = "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq5cu47z";
+    assert_eq!(Recipients::parse(weak).unwrap_err().kind(), ErrorKind::InvalidRecipient);
+    let planted = sealed_for(&public_key("alice")).to_string().replace(&public_key("alice"), weak);
+    let mut document = EncryptedDocument::parse(planted.as_bytes()).unwrap().decrypt(&identities("alice")).unwrap();
+    assert_eq!(document.rotate().unwrap_err().kind(), ErrorKind::InvalidRecipient);
+}
+
+#[test]
 fn a_recipient_whose_kind_is_not_compiled_in_names_the_feature() {
     let ssh = String::from_utf8(read(key_file("ssh/id_ed25519.pub"))).unwrap();
     for (recipient, feature, compiled_in) in [
@@ -167,6 +203,7 @@ fn a_file_for_a_kind_that_is_not_compiled_in_says_so() {
 #[cfg(feature = "ssh")]
 mod ssh {
     use super::*;
+    use sopskit::Format;
 
     fn public(name: &str) -> String {
         String::from_utf8(read(key_file(&format!("ssh/{name}.pub")))).unwrap()

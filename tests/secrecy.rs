@@ -418,7 +418,7 @@ fn mangled_keys() -> Vec<String> {
         format!("\"{key}\""),
         format!("'{key}'"),
         format!("-{key}"),
-        format!("\u{feff}{key}"),
+        format!("\u{200b}{key}"),
         format!("key={key}"),
         format!("SOPS_AGE_KEY={key}"),
         format!("secret:{key}"),

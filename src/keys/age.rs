@@ -221,6 +221,9 @@ impl Key {
             return None;
         }
         match unwrap(&*self.identity, wrapped.as_bytes(), MAX_PART) {
+            Err(DecryptError::NoMatchingKeys) if self.is_for(recipient) => {
+                Some(Err(String::from("its identity is at hand, but what is wrapped is for somebody else")))
+            }
             Err(DecryptError::NoMatchingKeys) => None,
             other => Some(other.map_err(|error| explain(&error))),
         }

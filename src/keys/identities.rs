@@ -170,7 +170,10 @@ impl Identities {
                 Err(problem) => problems.push(problem),
             }
         } else {
-            for (number, line) in text.lines().enumerate() {
+            // Files of some editors begin with a byte order mark, or end their lines with a carriage return alone.
+            let text = text.trim_start_matches('\u{feff}');
+            let end = if text.contains('\n') { '\n' } else { '\r' };
+            for (number, line) in text.split(end).enumerate() {
                 let line = line.trim();
                 if line.starts_with('#') {
                     continue;
@@ -199,7 +202,7 @@ impl Identities {
         if !age::is_age_file(&bytes) {
             match std::str::from_utf8(&bytes) {
                 Ok(text) => drop(self.add(source, text, passphrase)),
-                Err(_) => self.note(source, "is not UTF-8"),
+                Err(_) => self.note(source, "is not UTF-8; save it as plain text with UTF-8 encoding"),
             }
             return;
         }

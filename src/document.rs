@@ -2,27 +2,26 @@
 //! been verified (or after a call that says in its name that it was not).
 
 mod options;
+mod plain;
 
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use crate::cipher::{Cipher, Nonces};
+use crate::cipher::Cipher;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Format, Indent, json};
-use crate::keys::{self, KeyService, NoService, Recipients};
+use crate::format::{Indent, json};
+use crate::keys::{self, KeyService};
 use crate::leaf::{self, Leaf, LeafType};
 use crate::mac::Mac;
 use crate::metadata::{Metadata, SOPS};
-use crate::path::{KeyPath, Segment};
-use crate::secret::{Bytes, DataKey};
-use crate::tree::{self, Map, Value};
+use crate::secret::DataKey;
+use crate::tree::{Map, Value};
 use crate::walk::{Visit, map_leaves};
 
 pub use options::EncryptOptions;
+pub use plain::Document;
 
 /// An encrypted file as it was read or is to be written.
 ///
@@ -158,274 +157,5 @@ impl fmt::Display for EncryptedDocument {
 impl fmt::Debug for EncryptedDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EncryptedDocument").field("tree", &self.tree).field("metadata", &self.metadata).finish()
-    }
-}
-
-/// The plaintext of a file, with what is needed to encrypt it again. Wiped on drop; `Debug` shows keys and types only.
-///
-/// ```
-/// use sopskit::{EncryptedDocument, Identities};
-///
-/// let identities = Identities::from_file("fixtures/keys/alice.txt")?;
-/// let sealed = EncryptedDocument::parse(&std::fs::read("fixtures/3.11.0/token-like/sealed.json")?)?;
-/// let mut document = sealed.decrypt(&identities)?;
-/// document.set(r#"["scope"]"#, "read write")?;
-/// let text = document.encrypt()?.to_string();
-/// # assert_eq!(EncryptedDocument::parse(text.as_bytes())?.decrypt(&identities)?.get("[\"scope\"]")?.as_str(), Some("read write"));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub struct Document {
-    tree: Map,
-    /// The encrypted tree this document came from, changed along with it: a leaf stands here as long as the value at its position
-    /// is still the one it opens to.
-    sealed: Arc<Map>,
-    /// Whether `sealed` is under `data_key`, so that its leaves can be written again as they are.
-    sealed_under_data_key: bool,
-    data_key: DataKey,
-    metadata: Metadata,
-    indent: Indent,
-}
-
-impl Document {
-    /// A new document, with the defaults of sops and a new data key that is wrapped for each recipient.
-    ///
-    /// # Errors
-    /// As [`with_options`](Self::with_options).
-    pub fn new(tree: Map, recipients: &Recipients) -> Result<Self> {
-        Document::with_options(tree, recipients, &EncryptOptions::new())
-    }
-
-    /// A new document with a new data key that is wrapped for each recipient.
-    ///
-    /// # Errors
-    /// [`ErrorKind::AlreadyEncrypted`] when the tree has a top-level key `sops`; [`ErrorKind::TooDeep`], [`ErrorKind::NumberOutOfRange`] for a
-    /// value that no file could hold; [`ErrorKind::CannotWrap`] for a master key that is not of age.
-    pub fn with_options(tree: Map, recipients: &Recipients, options: &EncryptOptions) -> Result<Self> {
-        Document::with_key_service(tree, recipients, options, &NoService)
-    }
-
-    /// As [`with_options`](Self::with_options), with a key service that wraps for master keys that are not of age.
-    ///
-    /// # Errors
-    /// As [`with_options`](Self::with_options), and [`ErrorKind::CannotWrap`] when the service fails.
-    pub fn with_key_service(
-        tree: Map,
-        recipients: &Recipients,
-        options: &EncryptOptions,
-        service: &dyn KeyService,
-    ) -> Result<Self> {
-        if tree.contains_key(SOPS) {
-            return Err(Error::new(ErrorKind::AlreadyEncrypted));
-        }
-        let data_key = DataKey::generate();
-        tree::edit::check(&tree)?;
-        let key_groups = keys::wrap(recipients, &data_key, service)?;
-        let metadata = options.metadata(&key_groups, recipients.threshold())?;
-        Ok(Document {
-            tree,
-            sealed: Arc::default(),
-            sealed_under_data_key: true,
-            data_key,
-            metadata,
-            indent: options.indent,
-        })
-    }
-
-    /// A new document from any type that serde can write as an object. The plaintext goes into wiped memory only.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotAnObject`] when `value` is written as anything else; [`ErrorKind::NumberNotExact`] and
-    /// [`ErrorKind::NumberOutOfRange`] for integers outside 64 bits, NaN and infinities; and as [`with_options`](Self::with_options).
-    pub fn from_serialize<T: Serialize + ?Sized>(value: &T, recipients: &Recipients) -> Result<Self> {
-        match tree::to_value(value)? {
-            Value::Object(tree) => Document::new(tree, recipients),
-            _ => Err(Error::new(ErrorKind::NotAnObject)),
-        }
-    }
-
-    /// What the file says of itself.
-    #[must_use]
-    pub fn metadata(&self) -> &Metadata {
-        &self.metadata
-    }
-
-    /// The plaintext.
-    #[must_use]
-    pub fn tree(&self) -> &Map {
-        &self.tree
-    }
-
-    /// The plaintext as any type that serde can read.
-    ///
-    /// # Errors
-    /// [`ErrorKind::TypeMismatch`] with the key path, never with the value.
-    pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T> {
-        tree::from_map(&self.tree)
-    }
-
-    /// The plaintext as a file of this format, byte for byte what `sops decrypt` prints. JSON is indented by tabs; [`Format::write`] has a choice.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotRepresentable`], with the key path: bytes that are not UTF-8 in JSON, anything but one leaf `data` as binary.
-    pub fn to_bytes(&self, format: Format) -> Result<Bytes> {
-        format.write(&self.tree, Indent::Tab)
-    }
-
-    /// The value at a key path.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidPath`] when the path does not parse, [`ErrorKind::PathNotFound`] when there is nothing there.
-    pub fn get<P>(&self, path: P) -> Result<&Value>
-    where
-        P: TryInto<KeyPath>,
-        Error: From<P::Error>,
-    {
-        let path = path.try_into()?;
-        let found = match path.segments().split_first() {
-            Some((Segment::Key(key), rest)) => tree::edit::get(&self.tree, key, rest),
-            _ => None,
-        };
-        found.ok_or_else(|| Error::new(ErrorKind::PathNotFound).under_path(&path))
-    }
-
-    /// Sets the value at a key path; says whether that changed anything.
-    ///
-    /// Objects that are missing on the way are made, and an index equal to the length of an array appends to it. All other leaves
-    /// keep their exact text in the file.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidPath`] for a path that does not parse or names the root or the top-level key `sops`;
-    /// [`ErrorKind::PathNotFound`] for an index beyond the end, or where a value other than `null` stands in the way of a key or an index;
-    /// [`ErrorKind::TooDeep`], [`ErrorKind::NumberOutOfRange`] for a value that no file could hold. Nothing is changed then.
-    pub fn set<P>(&mut self, path: P, value: impl Into<Value>) -> Result<bool>
-    where
-        P: TryInto<KeyPath>,
-        Error: From<P::Error>,
-    {
-        let path = path.try_into()?;
-        let value = value.into();
-        let (key, rest) = below_root(&path)?;
-        if tree::edit::get(&self.tree, key, rest) == Some(&value) {
-            return Ok(false);
-        }
-        let old = tree::edit::set(&mut self.tree, key, rest, value).map_err(|error| error.under_path(&path))?;
-        let new = tree::edit::get(&self.tree, key, rest).unwrap_or(&Value::Null);
-        tree::edit::forget(Arc::make_mut(&mut self.sealed), key, rest, &old, new);
-        Ok(true)
-    }
-
-    /// Removes the value at a key path, and its key or its place in an array.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidPath`] for a path that does not parse or names the root, [`ErrorKind::PathNotFound`] when there is nothing there.
-    pub fn unset<P>(&mut self, path: P) -> Result<()>
-    where
-        P: TryInto<KeyPath>,
-        Error: From<P::Error>,
-    {
-        let path = path.try_into()?;
-        let (key, rest) = below_root(&path)?;
-        if !tree::edit::unset(&mut self.tree, key, rest) {
-            return Err(Error::new(ErrorKind::PathNotFound).under_path(&path));
-        }
-        tree::edit::unset(Arc::make_mut(&mut self.sealed), key, rest);
-        Ok(())
-    }
-
-    /// Takes a new data key, wrapped for all master keys of the file; every leaf is then encrypted anew.
-    ///
-    /// # Errors
-    /// [`ErrorKind::CannotWrap`], with its name, when the file has a master key that is not of age. Nothing is changed then.
-    pub fn rotate(&mut self) -> Result<()> {
-        self.rotate_with(&NoService)
-    }
-
-    /// As [`rotate`](Self::rotate), with a key service that wraps for master keys that are not of age.
-    ///
-    /// # Errors
-    /// [`ErrorKind::CannotWrap`], with its name, for a master key that nothing wraps for. Nothing is changed then.
-    pub fn rotate_with(&mut self, service: &dyn KeyService) -> Result<()> {
-        let data_key = DataKey::generate();
-        let mut metadata = self.metadata.clone();
-        keys::rewrap(&mut metadata, &data_key, service)?;
-        self.metadata = metadata;
-        self.data_key = data_key;
-        self.sealed_under_data_key = false;
-        Ok(())
-    }
-
-    /// Encrypts the document: leaves that did not change keep their text, all others get a fresh nonce; the MAC and the time of the last change are new.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotRepresentable`] and [`ErrorKind::NumberOutOfRange`], with the key path, for bytes and floats that cannot stand in a file.
-    pub fn encrypt(&self) -> Result<EncryptedDocument> {
-        let cipher = Cipher::new(&self.data_key);
-        let mut nonces = Nonces::new();
-        let mut metadata = self.metadata.clone();
-        metadata.touch();
-        let mut mac = Mac::new(metadata.mac_only_encrypted());
-        let tree = map_leaves(&self.tree, Some(&self.sealed), metadata.rule(), &mut |visit| {
-            mac.add(visit.value, visit.selected);
-            if !visit.selected {
-                return in_clear(visit.value);
-            }
-            let Some((plain, kind)) = leaf::plain_bytes(visit.value) else { return Ok(Value::Null) };
-            let kind = match visit.companion.and_then(Value::as_str).filter(|sealed| !sealed.is_empty()) {
-                Some(sealed) if self.sealed_under_data_key => return Ok(Value::from(sealed)),
-                Some(sealed) => leaf::kept_type(kind, sealed),
-                None => kind,
-            };
-            if plain.is_empty() {
-                return Ok(Value::from(""));
-            }
-            seal(&cipher, &mut nonces, &plain, visit.additional_data, kind).map(Value::from)
-        })?;
-        let sealed_mac =
-            seal(&cipher, &mut nonces, mac.finish().as_bytes(), &metadata.mac_additional_data(), LeafType::Str)?;
-        metadata.set_mac(sealed_mac);
-        Ok(EncryptedDocument { tree: Arc::new(tree), metadata, indent: self.indent })
-    }
-}
-
-/// The top-level key and the rest of a path that is to be changed.
-fn below_root(path: &KeyPath) -> Result<(&str, &[Segment])> {
-    match path.segments().split_first() {
-        Some((Segment::Key(key), _)) if key == SOPS => {
-            Err(Error::with_detail(ErrorKind::InvalidPath, "the top-level key \"sops\" is that of the metadata"))
-        }
-        Some((Segment::Key(key), rest)) => Ok((key, rest)),
-        _ => Err(Error::with_detail(ErrorKind::InvalidPath, "it must begin with a key")),
-    }
-}
-
-/// A leaf that the rule does not select: written as it is, if JSON can hold it.
-fn in_clear(value: &Value) -> Result<Value> {
-    match value {
-        Value::Bytes(_) | Value::Comment(_) => {
-            let detail = format!("{} in clear", value.type_name());
-            Err(Error::with_detail(ErrorKind::NotRepresentable, detail))
-        }
-        value => Ok(value.clone()),
-    }
-}
-
-fn seal(cipher: &Cipher, nonces: &mut Nonces, plain: &[u8], additional_data: &str, kind: LeafType) -> Result<String> {
-    let iv = nonces.next();
-    let mut buffer = plain.to_vec();
-    let tag = cipher
-        .seal(&mut buffer, &iv, additional_data.as_bytes())
-        .map_err(|_| Error::with_detail(ErrorKind::NotRepresentable, "the value is too long to be encrypted"))?;
-    Ok(leaf::text(&buffer, &iv, &tag, kind))
-}
-
-impl Drop for Document {
-    fn drop(&mut self) {
-        tree::edit::wipe_numbers(&mut self.tree);
-    }
-}
-
-impl fmt::Debug for Document {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Document").field("tree", &self.tree).field("metadata", &self.metadata).finish()
     }
 }

@@ -8,7 +8,7 @@ mod master_key;
 use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::rules::Rule;
+use crate::rules::{self, Rule};
 use crate::tree::{Map, Value};
 
 use master_key::ENC;
@@ -26,14 +26,6 @@ const MAC_ONLY_ENCRYPTED: &str = "mac_only_encrypted";
 const KEY_GROUPS: &str = "key_groups";
 const SHAMIR_THRESHOLD: &str = "shamir_threshold";
 const VERSION: &str = "version";
-const RULES: [&str; 6] = [
-    "unencrypted_suffix",
-    "encrypted_suffix",
-    "unencrypted_regex",
-    "encrypted_regex",
-    "unencrypted_comment_regex",
-    "encrypted_comment_regex",
-];
 
 /// What an encrypted file says of itself; readable without a key.
 ///
@@ -236,7 +228,7 @@ fn required<'a>(fields: &'a Map, name: &str) -> Result<&'a str> {
 
 fn rule(fields: &Map) -> Result<Rule> {
     let mut found = None;
-    for name in RULES {
+    for name in rules::FIELDS {
         let Some(text) = text(fields, name)?.filter(|text| !text.is_empty()) else { continue };
         let Some(rule) = Rule::from_field(name, text) else { continue };
         let rule = rule.map_err(|error| error.under_key(name))?;

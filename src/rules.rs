@@ -13,6 +13,16 @@ use crate::error::{Error, ErrorKind, Result};
 /// The suffix of keys whose values stay in clear unless a rule says otherwise.
 pub const DEFAULT_UNENCRYPTED_SUFFIX: &str = "_unencrypted";
 
+/// The names of the rules, in the metadata of a file and in a config file.
+pub(crate) const FIELDS: [&str; 6] = [
+    "unencrypted_suffix",
+    "encrypted_suffix",
+    "unencrypted_regex",
+    "encrypted_regex",
+    "unencrypted_comment_regex",
+    "encrypted_comment_regex",
+];
+
 /// Which leaves of a document are encrypted. A rule looks at every key on the way to a leaf.
 ///
 /// ```

@@ -12,14 +12,6 @@ use crate::rules::{self, Rule};
 
 const PATH_REGEX: &str = "path_regex";
 const MAC_ONLY_ENCRYPTED: &str = "mac_only_encrypted";
-const ENCRYPTION_RULES: [&str; 6] = [
-    "unencrypted_suffix",
-    "encrypted_suffix",
-    "unencrypted_regex",
-    "encrypted_regex",
-    "unencrypted_comment_regex",
-    "encrypted_comment_regex",
-];
 
 /// What the creation rule of a config file says of the files that it matches.
 ///
@@ -157,7 +149,7 @@ impl Entry {
 
     fn read(&self, stores: Stores) -> Result<CreationRule> {
         let known: Vec<_> =
-            ENCRYPTION_RULES.into_iter().chain([PATH_REGEX, MAC_ONLY_ENCRYPTED]).chain(keys::field_names()).collect();
+            rules::FIELDS.into_iter().chain([PATH_REGEX, MAC_ONLY_ENCRYPTED]).chain(keys::field_names()).collect();
         let fields = self.node.fields()?.only(&known)?;
         let mac_only_encrypted = fields.read(MAC_ONLY_ENCRYPTED, Node::boolean)?;
         Ok(CreationRule {
@@ -175,7 +167,7 @@ impl Entry {
 /// The one field of six that says which leaves are encrypted. An empty one counts as absent.
 fn encryption_rule(fields: Fields<'_>) -> Result<Option<Rule>> {
     let mut found = None;
-    for name in ENCRYPTION_RULES {
+    for name in rules::FIELDS {
         let rule = fields.read(name, |node| match node.text_or_null()? {
             "" => Ok(None),
             text => Rule::from_field(name, text).transpose(),

@@ -164,6 +164,8 @@ impl Key {
                 let recipient = key.to_public().to_string();
                 return Ok(Key::new(key, recipient));
             }
+            #[cfg(feature = "pq")]
+            return Err(String::from("a damaged post-quantum identity"));
             #[cfg(not(feature = "pq"))]
             return Err(String::from("a post-quantum identity, which needs the feature `pq` of sopskit"));
         }

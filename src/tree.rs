@@ -32,7 +32,7 @@ pub const MAX_DEPTH: usize = 128;
 /// assert_eq!(value.get("name").and_then(Value::as_str), Some("db"));
 /// assert_eq!(format!("{value:?}"), r#"{"pin": Int(…), "name": Text(…)}"#);
 /// ```
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub enum Value {
     /// `null`. It stays as it is in an encrypted file, and no MAC covers it.
     Null,
@@ -180,6 +180,23 @@ pub(crate) fn float_text(number: f64) -> String {
         Ok(zeros) if digits.len() <= zeros + 1 => format!("{sign}{digits:0<width$}", width = zeros + 1),
         Ok(point) => format!("{sign}{}.{}", &digits[..=point], &digits[point + 1..]),
         Err(_) => format!("{sign}0.{:0>zeros$}{digits}", "", zeros = exponent.unsigned_abs() as usize - 1),
+    }
+}
+
+impl PartialEq for Value {
+    /// Floats are equal when they are written alike: 0.0 and -0.0 are not, and must not be taken for one when a document changes.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Value::Null, Value::Null) => true,
+            (Value::Bool(a), Value::Bool(b)) => a == b,
+            (Value::Int(a), Value::Int(b)) => a == b,
+            (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
+            (Value::Text(a), Value::Text(b)) | (Value::Comment(a), Value::Comment(b)) => a == b,
+            (Value::Bytes(a), Value::Bytes(b)) => a == b,
+            (Value::Array(a), Value::Array(b)) => a == b,
+            (Value::Object(a), Value::Object(b)) => a == b,
+            _ => false,
+        }
     }
 }
 

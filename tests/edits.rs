@@ -133,6 +133,17 @@ fn replacing_an_object_keeps_the_text_of_what_is_the_same_in_it() {
 }
 
 #[test]
+fn zero_and_negative_zero_are_told_apart() {
+    let mut document = open(&seal(r#"{"a": {"b": -0.0, "c": 1}}"#).to_string());
+    assert!(document.set(r#"["a"]["b"]"#, 0.0).unwrap());
+    assert!(document.set(r#"["a"]["b"]"#, -0.0).unwrap());
+    let mut document = open(&document.encrypt().unwrap().to_string());
+    document.set(r#"["a"]"#, Format::Json.parse(br#"{"b": 0.0, "c": 2}"#).unwrap()).unwrap();
+    let text = document.encrypt().unwrap().to_string();
+    assert_eq!(plain(&open(&text)), "{\n\t\"a\": {\n\t\t\"b\": 0,\n\t\t\"c\": 2\n\t}\n}\n");
+}
+
+#[test]
 fn a_value_that_moves_under_another_key_is_sealed_anew() {
     let before = seal(r#"{"a": "x", "b": "y"}"#).to_string();
     let mut document = open(&before);

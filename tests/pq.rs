@@ -8,7 +8,7 @@
 mod sops;
 mod support;
 
-use sops::{Release, Sops, for_each_sops};
+use sops::{Release, for_each_sops};
 use sopskit::{EncryptOptions, EncryptedDocument, Format, Identities, Recipients};
 use support::{FIXTURES, identities, identity_text, public_key, read, recipients};
 
@@ -63,17 +63,18 @@ fn damaged_keys_are_refused_and_not_shown() {
 
 #[test]
 fn sops_and_we_read_each_other() {
-    let knows = |sops: &Sops| sops.release >= POST_QUANTUM;
     for_each_sops(|sops| {
         let whom = ["--age".to_owned(), [ALICE, BOB].map(public_key).join(",")];
         let theirs = sops.encrypt_for(&whom, PLAIN.as_bytes(), Format::Json, &[]);
+        // Such keys come from the age module: an older release knows them when it was built with a newer age.
+        let knows = theirs.is_ok();
+        assert!(knows || sops.release < POST_QUANTUM, "{sops}: {theirs:?}");
         let ours = encrypt(&recipients(&[ALICE, BOB]));
         for who in [ALICE, BOB] {
             let printed = sops.decrypt(ours.as_bytes(), Format::Json, &[who]);
-            assert_eq!(printed.is_ok(), knows(sops), "{sops}, {who}: {printed:?}");
-            assert!(!knows(sops) || printed.unwrap() == PLAIN.as_bytes());
+            assert_eq!(printed.is_ok(), knows, "{sops}, {who}: {printed:?}");
+            assert!(!knows || printed.unwrap() == PLAIN.as_bytes());
         }
-        assert_eq!(theirs.is_ok(), knows(sops), "{sops}: {theirs:?}");
         if let Ok(theirs) = theirs {
             assert_opens(&theirs, ALICE);
             assert_opens(&theirs, BOB);

@@ -269,10 +269,18 @@ impl Error {
     pub fn is_tampered(&self) -> bool {
         use ErrorKind::{
             LeafNotAuthentic, LeafValue, MacMismatch, MacMissing, MacNotAuthentic, MalformedLeaf, NotEncrypted,
+            UnknownLeafType,
         };
         matches!(
             self.0.kind,
-            LeafNotAuthentic | LeafValue | MacMismatch | MacMissing | MacNotAuthentic | MalformedLeaf | NotEncrypted
+            LeafNotAuthentic
+                | LeafValue
+                | MacMismatch
+                | MacMissing
+                | MacNotAuthentic
+                | MalformedLeaf
+                | NotEncrypted
+                | UnknownLeafType
         )
     }
 
@@ -285,20 +293,27 @@ impl Error {
 
 /// A text for people without the age identities in it: one that was given where a path, a command or a recipient belongs would
 /// else be quoted.
-pub(crate) fn redacted(mut text: String) -> String {
+pub(crate) fn redacted(text: String) -> String {
     const MARK: &str = "SECRET-KEY-";
+    let upper = text.to_ascii_uppercase();
+    let mut shown = String::new();
     let mut from = 0;
-    while let Some(at) = text[from..].to_ascii_uppercase().find(MARK) {
-        let secret = from + at + MARK.len();
+    for (at, _) in upper.match_indices(MARK) {
+        let secret = at + MARK.len();
         let length =
             text[secret..].find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(text.len() - secret);
         // Not what messages of this crate themselves say, "AGE-SECRET-KEY-1…".
-        if length > 4 {
-            text.replace_range(secret..secret + length, "…");
+        if length > 4 && secret >= from {
+            shown.push_str(&text[from..secret]);
+            shown.push('…');
+            from = secret + length;
         }
-        from = secret;
     }
-    text
+    if from == 0 {
+        return text;
+    }
+    shown.push_str(&text[from..]);
+    shown
 }
 
 impl From<std::convert::Infallible> for Error {

@@ -116,8 +116,14 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         temporary.file.set_permissions(old.permissions())?;
     }
     temporary.file.sync_all()?;
+    // Opened first: once the file is replaced, nothing may fail any more.
+    let directory = File::open(directory).ok();
     temporary.rename(&target)?;
-    sync_directory(directory)
+    // Makes the rename itself survive a crash, where the system lets a directory be synced.
+    if let Some(directory) = directory {
+        let _ = directory.sync_all();
+    }
+    Ok(())
 }
 
 /// A private file beside its target, removed on drop unless it was renamed.
@@ -157,9 +163,4 @@ impl Drop for Temporary {
             let _ = fs::remove_file(&self.path);
         }
     }
-}
-
-/// Makes the rename itself survive a crash. Windows has no such call.
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }

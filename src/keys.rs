@@ -21,6 +21,9 @@ pub(crate) use service::NoService;
 pub use service::{KeyService, ServiceError};
 pub use source::Environment;
 
+/// How many master keys of a file are listed in an error.
+const MAX_SHOWN: usize = 50;
+
 /// The data key of a file: what any master key of the one key group wraps, or what a threshold of groups give together.
 ///
 /// # Errors
@@ -134,10 +137,13 @@ fn report(metadata: &Metadata, service: &dyn KeyService, problems: &[String], op
         lines.push(format!("{needed} key groups are needed, {opened} could be opened"));
     }
     lines.push(String::from("the file is for:"));
-    lines.extend(metadata.key_groups().flatten().map(|wrapped| format!("  {}", wrapped.key())));
+    lines.extend(metadata.key_groups().flatten().take(MAX_SHOWN).map(|wrapped| format!("  {}", wrapped.key())));
+    if let Some(more) = metadata.key_groups().flatten().count().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
+        lines.push(format!("  and {more} more"));
+    }
     lines.push(String::from("tried:"));
-    lines.extend(service.report().iter().chain(problems).map(|line| format!("  {line}")));
-    let not_compiled = metadata.recipients().filter_map(age::missing_feature);
+    lines.extend(service.report().iter().chain(problems.iter().take(MAX_SHOWN)).map(|line| format!("  {line}")));
+    let not_compiled = metadata.recipients().take(MAX_SHOWN).filter_map(age::missing_feature);
     lines.extend(not_compiled.map(|hint| format!("hint: {hint}")));
     lines.join("\n")
 }

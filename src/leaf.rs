@@ -132,7 +132,7 @@ pub(crate) fn plain_bytes(value: &Value) -> Option<(Cow<'_, [u8]>, LeafType)> {
     })
 }
 
-/// The type under which a value is sealed again that replaces, or still is, the one in the leaf `sealed`.
+/// The type under which the value in the leaf `sealed` is sealed again, after a rotation.
 ///
 /// A string that came from a time or from bytes stays one, so that a rewrite does not change what YAML makes of it.
 pub(crate) fn kept_type(kind: LeafType, sealed: &str) -> LeafType {

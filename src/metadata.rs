@@ -83,7 +83,11 @@ impl Metadata {
         if !matches!(fields.get(SHAMIR_THRESHOLD), None | Some(Value::Null | Value::Int(0..))) {
             return Err(invalid("expected a number").under_key(SHAMIR_THRESHOLD));
         }
-        Ok(Metadata { rule: rule(&fields)?, key_groups: key_groups(&fields)?, last_modified, fields })
+        let key_groups = key_groups(&fields)?;
+        if key_groups.len() > 1 && fields.get(SHAMIR_THRESHOLD).and_then(Value::as_i64) == Some(1) {
+            return Err(invalid("several key groups cannot have a threshold of 1").under_key(SHAMIR_THRESHOLD));
+        }
+        Ok(Metadata { rule: rule(&fields)?, key_groups, last_modified, fields })
     }
 
     /// The encryption rule. Where the file names none it is the default one.

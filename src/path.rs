@@ -123,7 +123,8 @@ fn json_string(text: &str) -> Option<(String, &str)> {
                 't' => '\t',
                 'u' => {
                     let digits: String = chars.by_ref().take(4).map(|(_, c)| c).collect();
-                    char::from_u32(u32::from_str_radix(&digits, 16).ok()?)?
+                    let code = digits.chars().try_fold(0, |code, digit| Some(code * 16 + digit.to_digit(16)?))?;
+                    char::from_u32(code).filter(|_| digits.len() == 4)?
                 }
                 _ => return None,
             }),
@@ -189,6 +190,7 @@ mod tests {
         assert_path(r#"["a\\b\u0001"]"#, &["a\\b\u{1}".into()]);
         assert_path(r#"["C:\dir"]"#, &["C:\\dir".into()]);
         assert_path(r#"["a"b"]"#, &["a\"b".into()]);
+        assert_path(r#"["\u+041"]"#, &[r"\u+041".into()]);
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! The walk over the leaves of a tree, in the order of the file: the same for encrypting and for decrypting.
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::rules::Rule;
 use crate::tree::{Map, Value};
+
+/// How long the keys on the way to a leaf may be together, in bytes. Each leaf is authenticated with all of them, so that a long key
+/// above many leaves would cost its length for each.
+const MAX_PATH: usize = 64 * 1024;
 
 /// A leaf on the walk.
 pub(crate) struct Visit<'a> {
@@ -40,6 +44,12 @@ impl Walk<'_> {
         for (key, value) in map.iter() {
             self.additional_data.push_str(key);
             self.additional_data.push(':');
+            if self.additional_data.len() > MAX_PATH {
+                return Err(Error::with_detail(
+                    ErrorKind::TooDeep,
+                    "the keys on the way are longer than 64 KiB together",
+                ));
+            }
             let matched = matched || self.rule.matches(key);
             let value = self
                 .value(value, companion.and_then(|map| map.get(key)), matched)

@@ -281,3 +281,27 @@ fn a_plaintext_with_a_key_named_sops_is_refused_at_the_top_and_taken_below() {
     let below = Map::from_iter([("a", Value::from(sops))]);
     Document::new(below, &recipients(&["alice"])).unwrap().encrypt().unwrap();
 }
+
+#[test]
+fn an_empty_rule_is_refused_before_it_leaves_anything_in_clear() {
+    // sops takes an empty rule for none, so the default would count, which leaves these in clear.
+    let tree = || Map::from_iter([("pw_unencrypted", Value::from("hunter2"))]);
+    for rule in [
+        Rule::encrypted_suffix(""),
+        Rule::unencrypted_suffix(""),
+        Rule::encrypted_regex("").unwrap(),
+        Rule::unencrypted_regex("").unwrap(),
+    ] {
+        let error = EncryptOptions::new().rule(rule).encrypt(tree(), &recipients(&["alice"])).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidMetadata);
+    }
+}
+
+#[test]
+fn a_comment_cannot_be_added_to_json() {
+    let mut document = open(&seal(r#"{"a": ["x"]}"#).to_string());
+    let comment = || Value::Comment(sopskit::Text::from("note"));
+    assert_eq!(document.set(r#"["a"][1]"#, comment()).unwrap_err().kind(), ErrorKind::NotRepresentable);
+    let tree = Map::from_iter([("a", comment())]);
+    assert_eq!(Document::new(tree, &recipients(&["alice"])).unwrap_err().kind(), ErrorKind::NotRepresentable);
+}

@@ -91,3 +91,10 @@ fn the_three_faults_of_a_mac_can_be_told_apart() {
         assert!(error.is_tampered());
     }
 }
+
+#[test]
+fn a_leaf_whose_type_was_changed_to_none_is_tampered_with() {
+    let sealed =
+        EncryptedDocument::parse(&read(format!("{FIXTURES}/invalid/unknown-leaf-type-foo/input.json"))).unwrap();
+    assert!(sealed.decrypt(&identities("alice")).unwrap_err().is_tampered());
+}

@@ -161,6 +161,46 @@ fn a_wrapped_key_that_is_for_somebody_else_than_it_says_is_told() {
 }
 
 #[test]
+fn an_error_about_a_hostile_file_is_short_and_plain() {
+    let sealed = sealed_for(&public_key("alice")).to_string();
+    let hostile = |recipient: &str| {
+        let text = sealed.replace(&public_key("alice"), recipient);
+        EncryptedDocument::parse(text.as_bytes()).unwrap().decrypt(&identities("bob")).unwrap_err().to_string()
+    };
+    let error = hostile("\\u001b[31mred\\nhint: forged");
+    assert!(!error.contains('\u{1b}') && error.contains("\\u{1b}[31mred\\nhint"), "{error}");
+    assert!(hostile(&"SECRET-KEY- ".repeat(100_000)).len() < 10_000);
+
+    let key = format!("{{\"enc\": \"x\", \"recipient\": \"{}\"}}", public_key("alice"));
+    let many = vec![key; 10_000].join(",");
+    let text = sealed.replacen("\"age\": [", &format!("\"age\": [{many},"), 1);
+    let error = EncryptedDocument::parse(text.as_bytes()).unwrap().decrypt(&identities("bob")).unwrap_err().to_string();
+    assert!(error.contains("and 9951 more") && error.len() < 20_000, "{}", error.len());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_cannot_make_a_command_run_without_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let command = format!("sh -c 'echo x >> {}'", log.display());
+    let sealed = sealed_for(&public_key("alice")).to_string();
+    let keys: Vec<_> = (0..200).map(|n| format!("{{\"enc\": \"x\", \"recipient\": \"age1{n}\"}}")).collect();
+    let text = sealed.replacen("\"age\": [", &format!("\"age\": [{},", keys.join(",")), 1);
+    let identities = Identities::from_environment(&environment("SOPS_AGE_KEY_CMD", command).with_commands());
+    EncryptedDocument::parse(text.as_bytes()).unwrap().decrypt(&identities).unwrap_err();
+    assert!(std::fs::read_to_string(&log).unwrap().lines().count() <= 32);
+}
+
+#[test]
+fn a_long_key_above_many_leaves_is_refused() {
+    let text = format!("{{\"{}\": [1, 2]}}", "k".repeat(70_000));
+    let tree = sopskit::Format::Json.parse(text.as_bytes()).unwrap();
+    let document = Document::new(tree, &Recipients::parse(&public_key("alice")).unwrap()).unwrap();
+    assert_eq!(document.encrypt().unwrap_err().kind(), ErrorKind::TooDeep);
+}
+
+#[test]
 fn a_recipient_that_would_make_age_panic_is_refused() {
     // A point of low order; in a file it could have been planted, since recipients are not authenticated.
     let weak = "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq5cu47z";

@@ -1,7 +1,7 @@
 //! How a new file is encrypted.
 
 use super::{Document, EncryptedDocument};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Format, Indent};
 use crate::keys::{KeyService, Recipients};
 use crate::metadata::{MasterKey, Metadata};
@@ -85,7 +85,12 @@ impl EncryptOptions {
 
     /// The metadata of a new file whose data key is wrapped for these master keys.
     pub(super) fn metadata(&self, key_groups: &[Vec<(MasterKey, String)>], threshold: usize) -> Result<Metadata> {
+        let (field, text) = self.rule.field();
         match self.format {
+            // sops takes an empty one for none, and the default would count.
+            Format::Json if text.is_empty() => {
+                Err(Error::with_detail(ErrorKind::InvalidMetadata, "the encryption rule is empty").under_key(field))
+            }
             Format::Json => Metadata::new(key_groups, threshold, Some(&self.rule), self.mac_only_encrypted),
             Format::Binary => Metadata::new(key_groups, threshold, None, false),
         }

@@ -57,7 +57,8 @@ impl Document {
     ///
     /// # Errors
     /// [`ErrorKind::AlreadyEncrypted`] when the tree has a top-level key `sops`; [`ErrorKind::TooDeep`], [`ErrorKind::NumberOutOfRange`] for a
-    /// value that no file could hold; [`ErrorKind::CannotWrap`] for a master key that is not of age.
+    /// value that no file could hold; [`ErrorKind::InvalidMetadata`] for a rule whose text is empty; [`ErrorKind::CannotWrap`] for a master
+    /// key that is not of age.
     pub fn with_options(tree: Map, recipients: &Recipients, options: &EncryptOptions) -> Result<Self> {
         Document::with_key_service(tree, recipients, options, &NoService)
     }
@@ -201,7 +202,8 @@ impl Document {
     /// As [`rotate`](Self::rotate), with a key service that wraps for master keys that are not of age.
     ///
     /// # Errors
-    /// [`ErrorKind::CannotWrap`], with its name, for a master key that nothing wraps for. Nothing is changed then.
+    /// [`ErrorKind::CannotWrap`], with its name, for a master key that nothing wraps for; [`ErrorKind::InvalidRecipient`] when an age key of
+    /// the file is none. Nothing is changed then.
     pub fn rotate_with(&mut self, service: &dyn KeyService) -> Result<()> {
         let data_key = DataKey::generate();
         let mut metadata = self.metadata.clone();

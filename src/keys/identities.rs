@@ -18,6 +18,9 @@ use crate::secret::Bytes;
 /// The longest key file that is read, in bytes.
 const MAX_KEY_FILE: usize = 1024 * 1024;
 
+/// For how many recipients one source is turned to. A file can name as many as it likes, and each may run a program.
+const MAX_LOADS: usize = 32;
+
 /// Somebody to ask for passphrases: called with what is to be opened, answers `None` to go without.
 ///
 /// ```
@@ -91,6 +94,9 @@ impl Deferred {
     fn load(&self, recipient: &str) -> Arc<Result<Identities, String>> {
         let recipient = if self.by_recipient { recipient } else { "" };
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if loaded.len() >= MAX_LOADS && !loaded.contains_key(recipient) {
+            return Arc::new(Err(format!("asked for {MAX_LOADS} recipients, and for no more")));
+        }
         Arc::clone(loaded.entry(recipient.to_owned()).or_insert_with(|| Arc::new((self.load)(recipient))))
     }
 

@@ -3,7 +3,7 @@
 //! Source: section 5 of the format page, the key structs of `stores/stores.go` of sops.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -207,6 +207,8 @@ fn context(fields: &Map) -> Result<BTreeMap<String, String>> {
 
 impl fmt::Display for MasterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = Shown { f, left: MAX_SHOWN };
+        let f = &mut shown;
         write!(f, "{} ", self.kind().as_str())?;
         match self {
             MasterKey::Age { recipient: name }
@@ -219,6 +221,25 @@ impl fmt::Display for MasterKey {
                 write!(f, "{vault_address}/v1/{engine_path}/keys/{key_name}")
             }
         }
+    }
+}
+
+/// How much of a name is shown, in characters: more than the longest recipient of age has.
+const MAX_SHOWN: usize = 4096;
+
+/// Shows a name that came from a file which anybody can have written: no control characters, and not without end.
+struct Shown<'a, 'f> {
+    f: &'a mut fmt::Formatter<'f>,
+    left: usize,
+}
+
+impl fmt::Write for Shown<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars().take(self.left) {
+            self.left -= 1;
+            if c.is_control() { write!(self.f, "{}", c.escape_default())? } else { self.f.write_char(c)? }
+        }
+        Ok(())
     }
 }
 
@@ -243,7 +264,7 @@ impl WrappedKey {
         &self.enc
     }
 
-    /// When the secret was wrapped. The entries of age have no time.
+    /// When the master key was added to the file. The entries of age have no time.
     #[must_use]
     pub fn created_at(&self) -> Option<DateTime<Utc>> {
         self.created_at

@@ -22,6 +22,7 @@ fn check_value(value: &Value, depth: usize) -> Result<()> {
             .enumerate()
             .try_for_each(|(index, item)| check_value(item, depth + 1).map_err(|error| error.under_index(index))),
         Value::Float(number) if !number.is_finite() => Err(Error::new(ErrorKind::NumberOutOfRange)),
+        Value::Comment(_) => Err(Error::with_detail(ErrorKind::NotRepresentable, "JSON has no comments")),
         _ => Ok(()),
     }
 }

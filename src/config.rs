@@ -128,7 +128,7 @@ impl Config {
     /// # Errors
     /// [`ErrorKind::NoCreationRule`] when no rule matches. With file and position: [`ErrorKind::InvalidRegex`] for a regular expression, of this
     /// rule or one before it, that cannot be compiled; [`ErrorKind::ConflictingRules`] when the rule says more than once which leaves are
-    /// encrypted; [`ErrorKind::InvalidRecipient`] and [`ErrorKind::NoRecipients`].
+    /// encrypted. Whom it names is read by [`CreationRule::recipients`].
     pub fn creation_rule(&self, file: &Path) -> Result<CreationRule> {
         self.explain(file).into_rule()
     }
@@ -165,7 +165,7 @@ impl Config {
     fn first_match(&self, path: &str, skipped: &mut Vec<SkippedRule>) -> Result<CreationRule> {
         for entry in &self.rules {
             if entry.matches(path)? {
-                return entry.resolve(self.stores);
+                return entry.resolve(&self.path, self.stores);
             }
             let path_regex = entry.path_regex.clone().unwrap_or_default();
             skipped.push(SkippedRule { number: entry.number, line: entry.line, path_regex });
@@ -189,7 +189,9 @@ impl Config {
     /// ```
     #[must_use]
     pub fn check(&self) -> Vec<Error> {
-        let problems = |entry: &Entry| [entry.matches("").err(), entry.resolve(self.stores).err()];
+        let problems = |entry: &Entry| {
+            [entry.matches("").err(), entry.resolve(&self.path, self.stores).err(), entry.recipients().err()]
+        };
         self.rules.iter().flat_map(problems).flatten().map(|error| error.in_file(&self.path)).collect()
     }
 

@@ -56,7 +56,7 @@ pub fn read_from(reader: impl Read) -> Result<Bytes> {
 }
 
 /// Reads to the end. Where the room does not suffice the bytes move, and the old place is wiped.
-fn read_wiped(mut reader: impl Read, room: usize) -> io::Result<Bytes> {
+pub(crate) fn read_wiped(mut reader: impl Read, room: usize) -> io::Result<Bytes> {
     // One more than expected, so that the end is found without a move.
     let mut bytes = Zeroizing::new(vec![0; room + 1]);
     let mut length = 0;

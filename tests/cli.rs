@@ -4,6 +4,7 @@
 mod support;
 
 use std::fs;
+use std::path::Path;
 
 use assert_cmd::Command;
 use support::{FIXTURES, identity_text, public_key, read};
@@ -365,4 +366,26 @@ fn a_protected_key_file_is_not_opened_without_a_terminal_or_against_the_flag() {
         assert_eq!(outcome.code, 128, "{}", outcome.stderr);
         assert!(outcome.stderr.contains("passphrase"), "{}", outcome.stderr);
     }
+}
+
+#[test]
+fn a_creation_rule_without_keys_counts_for_recipients_that_are_named() {
+    for keys in ["", ", age: age1damaged"] {
+        let (_directory, command) = with_config(&format!("creation_rules: [{{encrypted_regex: ^password${keys}}}]"));
+        let sealed = succeed(command().args(["encrypt", "--age", &alice(), "a.json"]));
+        assert!(String::from_utf8(sealed).unwrap().contains("\"user\": \"ada\""));
+        let code = if keys.is_empty() { 111 } else { 1 };
+        fail(command().args(["encrypt", "a.json"]), code, ".sops.yaml");
+    }
+}
+
+#[test]
+fn a_broken_config_file_that_was_found_does_not_withhold_a_secret() {
+    let (_directory, command) = with_config("creation_rules: [{description: x}]");
+    let sealed = Path::new(env!("CARGO_MANIFEST_DIR")).join(MIXED);
+    let outcome = run(command().arg("decrypt").arg(&sealed));
+    assert_eq!((outcome.code, outcome.stdout), (0, read("fixtures/3.13.2/mixed/decrypted.json")));
+    assert!(outcome.stderr.contains("config file is not used"), "{}", outcome.stderr);
+    fail(command().args(["decrypt", "--config", "../.sops.yaml"]).arg(&sealed), 5, "description");
+    fail(command().args(["encrypt", "--age", &alice(), "a.json"]), 5, "description");
 }

@@ -71,11 +71,11 @@ impl Pair {
             let text = std::str::from_utf8(&self.yaml).unwrap();
             let config = Config::parse(text, &repo.join(&self.config))?;
             let rule = config.creation_rule(&repo.join(&self.path))?;
-            let groups: Vec<Vec<_>> =
-                rule.recipients().groups().iter().map(|group| group.iter().map(who).collect()).collect();
+            let recipients = rule.recipients()?;
+            let groups: Vec<Vec<_>> = recipients.groups().iter().map(|group| group.iter().map(who).collect()).collect();
             let facts = facts(
                 &groups,
-                rule.recipients().threshold(),
+                recipients.threshold(),
                 &rule.rule().cloned().unwrap_or_default(),
                 rule.mac_only_encrypted(),
                 config.indent(self.format()),

@@ -246,7 +246,6 @@ fn identities_and_the_environment_show_no_secret_key() {
         assert_silent("the report", &line);
     }
     assert_debug_is_silent(&recipients(&["alice"]));
-    assert_display_is_silent(&recipients(&["alice"]));
 }
 
 #[test]

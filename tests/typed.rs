@@ -704,3 +704,8 @@ fn a_tree_made_by_hand_is_held_to_the_same_limits() {
     let error = Document::new(tree, &recipients).unwrap_err();
     assert_eq!((error.kind(), error.path().to_string().as_str()), (ErrorKind::NumberOutOfRange, r#"["a"][0]"#));
 }
+
+#[test]
+fn a_type_that_is_written_by_its_display_comes_back() {
+    assert_as_json(Holder { it: "10.0.0.1".parse::<std::net::Ipv4Addr>().unwrap() }, &json!({"it": "10.0.0.1"}));
+}

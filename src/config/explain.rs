@@ -95,7 +95,10 @@ fn write_rule(f: &mut fmt::Formatter<'_>, rule: &CreationRule) -> fmt::Result {
         Some(regex) => writeln!(f, "path_regex {regex} matches")?,
         None => writeln!(f, "matches every path")?,
     }
-    let recipients = rule.recipients();
+    let recipients = match rule.recipients() {
+        Ok(recipients) => recipients,
+        Err(error) => return writeln!(f, "{error}"),
+    };
     let groups = recipients.groups();
     for (index, group) in groups.iter().enumerate() {
         if groups.len() == 1 {

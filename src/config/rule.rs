@@ -1,5 +1,7 @@
 //! Creation rules: how the files are encrypted whose paths they match.
 
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::yaml::{Fields, Node};
@@ -29,16 +31,14 @@ const MAC_ONLY_ENCRYPTED: &str = "mac_only_encrypted";
 /// assert_eq!((rule.number(), rule.path_regex()), (1, Some("^secrets/")));
 ///
 /// let tree = sopskit::Map::from_iter([("user", "ada".into()), ("password", "hunter2".into())]);
-/// let sealed = rule.options(Format::Json).encrypt(tree, rule.recipients())?;
+/// let sealed = rule.options(Format::Json).encrypt(tree, &rule.recipients()?)?;
 /// assert_eq!(sealed.metadata().rule().to_string(), "encrypted_regex: ^password$");
 /// # Ok::<(), sopskit::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct CreationRule {
-    number: usize,
-    line: usize,
-    path_regex: Option<String>,
-    recipients: Recipients,
+    entry: Entry,
+    config_file: PathBuf,
     rule: Option<Rule>,
     mac_only_encrypted: bool,
     stores: Stores,
@@ -48,25 +48,28 @@ impl CreationRule {
     /// Which rule of the file this is, from 1.
     #[must_use]
     pub fn number(&self) -> usize {
-        self.number
+        self.entry.number
     }
 
     /// The line of the file in which the rule begins, from 1.
     #[must_use]
     pub fn line(&self) -> usize {
-        self.line
+        self.entry.line
     }
 
     /// The regular expression that a path must match; `None` for a rule that matches every path.
     #[must_use]
     pub fn path_regex(&self) -> Option<&str> {
-        self.path_regex.as_deref()
+        self.entry.path_regex.as_deref()
     }
 
-    /// The master keys, their groups, and how many groups are needed.
-    #[must_use]
-    pub fn recipients(&self) -> &Recipients {
-        &self.recipients
+    /// The master keys, their groups, and how many groups are needed. Read only when it is asked for: a rule can do without, or name keys
+    /// that this build does not know, where the caller says for whom.
+    ///
+    /// # Errors
+    /// With file and position: [`ErrorKind::InvalidRecipient`], and [`ErrorKind::NoRecipients`] when the rule names no key.
+    pub fn recipients(&self) -> Result<Recipients> {
+        self.entry.recipients().map_err(|error| error.in_file(&self.config_file))
     }
 
     /// Which leaves are encrypted; `None` where the file does not say, so that [`Rule::default`] counts.
@@ -94,12 +97,19 @@ impl CreationRule {
 
 /// A rule as it stands in the file. What it says is read when it is asked for: a recipient that this build does not know is no
 /// obstacle for files of other rules.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Entry {
     pub(super) number: usize,
     pub(super) line: usize,
     pub(super) path_regex: Option<String>,
     node: Arc<Node>,
+}
+
+impl fmt::Debug for Entry {
+    /// Without what it says: a secret key can stand where a recipient belongs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rule {}, line {}, path_regex {:?}", self.number, self.line, self.path_regex)
+    }
 }
 
 impl Entry {
@@ -116,9 +126,10 @@ impl Entry {
             path_regex: Some(path_regex).filter(|regex| !regex.is_empty()),
             node: Arc::clone(node),
         };
-        match entry.read(Stores::default()) {
-            Err(error) if error.kind() == ErrorKind::InvalidConfig => Err(error),
-            _ => Ok(entry),
+        let problems = [entry.read().err(), keys::recipients(node.fields()?).err()];
+        match problems.into_iter().flatten().find(|error| error.kind() == ErrorKind::InvalidConfig) {
+            Some(error) => Err(error),
+            None => Ok(entry),
         }
     }
 
@@ -135,32 +146,33 @@ impl Entry {
         })
     }
 
-    /// What the rule says.
+    /// What the rule of a config file says.
     ///
     /// # Errors
-    /// [`ErrorKind::ConflictingRules`], and those of [`keys::recipients`] and of [`Rule`].
-    pub(super) fn resolve(&self, stores: Stores) -> Result<CreationRule> {
-        self.read(stores).map_err(|error| self.locate(error.at(self.node.position)))
+    /// [`ErrorKind::ConflictingRules`], and those of [`Rule`].
+    pub(super) fn resolve(&self, config_file: &Path, stores: Stores) -> Result<CreationRule> {
+        let (rule, mac_only_encrypted) = self.read().map_err(|error| self.locate(error.at(self.node.position)))?;
+        let (entry, config_file) = (self.clone(), config_file.to_owned());
+        Ok(CreationRule { entry, config_file, rule, mac_only_encrypted, stores })
+    }
+
+    /// # Errors
+    /// Those of [`keys::recipients`].
+    pub(super) fn recipients(&self) -> Result<Recipients> {
+        let recipients = self.node.fields().and_then(keys::recipients);
+        recipients.map_err(|error| self.locate(error.at(self.node.position)))
     }
 
     fn locate(&self, error: Error) -> Error {
         error.under_index(self.number - 1).under_key(super::CREATION_RULES)
     }
 
-    fn read(&self, stores: Stores) -> Result<CreationRule> {
+    fn read(&self) -> Result<(Option<Rule>, bool)> {
         let known: Vec<_> =
             rules::FIELDS.into_iter().chain([PATH_REGEX, MAC_ONLY_ENCRYPTED]).chain(keys::field_names()).collect();
         let fields = self.node.fields()?.only(&known)?;
         let mac_only_encrypted = fields.read(MAC_ONLY_ENCRYPTED, Node::boolean)?;
-        Ok(CreationRule {
-            number: self.number,
-            line: self.line,
-            path_regex: self.path_regex.clone(),
-            rule: encryption_rule(fields)?,
-            recipients: keys::recipients(fields)?,
-            mac_only_encrypted,
-            stores,
-        })
+        Ok((encryption_rule(fields)?, mac_only_encrypted))
     }
 }
 

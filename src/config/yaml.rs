@@ -21,13 +21,11 @@ const MAX_DEPTH: usize = 64;
 const MERGE: &str = "<<";
 
 /// A value, and where it stands.
-#[derive(Debug)]
 pub(super) struct Node {
     pub(super) position: Position,
     value: Value,
 }
 
-#[derive(Debug)]
 enum Value {
     /// `plain` when it stands without quotes, so that it can be a number, a boolean or null.
     Scalar {

@@ -1,6 +1,5 @@
 //! Whom a document is encrypted for.
 
-use std::fmt;
 use std::str::FromStr;
 
 use super::age;
@@ -101,12 +100,5 @@ impl FromStr for Recipients {
 
     fn from_str(text: &str) -> Result<Self> {
         Recipients::parse(text)
-    }
-}
-
-impl fmt::Display for Recipients {
-    /// A master key a line.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.groups.iter().flatten().try_for_each(|key| writeln!(f, "{key}"))
     }
 }

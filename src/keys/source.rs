@@ -4,13 +4,23 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use zeroize::Zeroize as _;
 
 use super::identities::{Identities, Passphrase};
 use super::recipients::Recipients;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fs;
 use crate::secret::Bytes;
+
+/// How much of what a command prints is read, in bytes.
+const MAX_PRINTED: u64 = 1024 * 1024;
+/// How much room is made for it at first.
+const FIRST_ROOM: usize = 8 * 1024;
 
 const KEY: &str = "SOPS_AGE_KEY";
 const KEY_FILE: &str = "SOPS_AGE_KEY_FILE";
@@ -51,10 +61,21 @@ impl System {
 /// ```
 #[derive(Clone)]
 pub struct Environment {
-    variables: BTreeMap<OsString, OsString>,
+    variables: Arc<Variables>,
     system: System,
     commands: bool,
     passphrase: Option<Passphrase>,
+}
+
+/// Variables, which can be secret keys: wiped on drop.
+struct Variables(BTreeMap<OsString, OsString>);
+
+impl Drop for Variables {
+    fn drop(&mut self) {
+        for value in self.0.values_mut() {
+            std::mem::take(value).into_encoded_bytes().zeroize();
+        }
+    }
 }
 
 impl Environment {
@@ -81,7 +102,7 @@ impl Environment {
 
     /// The value of a variable; an empty one counts as not set.
     pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
-        self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+        self.variables.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
     /// The user's home directory.
@@ -119,14 +140,19 @@ impl Environment {
 impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
         let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Environment { variables: variables.collect(), system: System::HERE, commands: false, passphrase: None }
+        Environment {
+            variables: Arc::new(Variables(variables.collect())),
+            system: System::HERE,
+            commands: false,
+            passphrase: None,
+        }
     }
 }
 
 impl std::fmt::Debug for Environment {
     /// The names only: values can be secret keys.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.variables.keys()).finish()
+        f.debug_set().entries(self.variables.0.keys()).finish()
     }
 }
 
@@ -225,20 +251,23 @@ fn output(command: &OsStr, environment: &Environment, recipient: &str) -> Result
     let text = command.to_str().ok_or("is not Unicode")?;
     let words = words(text).ok_or("has a quote that is not closed")?;
     let (program, arguments) = words.split_first().ok_or("is empty")?;
-    let run = Command::new(program)
+    let failed = |error: io::Error| format!("{program}: {error}");
+    let mut child = Command::new(program)
         .args(arguments)
         .env_clear()
-        .envs(&environment.variables)
+        .envs(&environment.variables.0)
         .env(COMMAND_RECIPIENT, recipient)
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
-        .output();
-    match run {
-        Err(error) => Err(format!("{program}: {error}")),
-        Ok(output) => {
-            let stdout = Bytes::from(output.stdout);
-            if output.status.success() { Ok(stdout) } else { Err(format!("{program}: {}", output.status)) }
-        }
+        .spawn()
+        .map_err(failed)?;
+    let printed = child.stdout.take().map(|stdout| fs::read_wiped(stdout.take(MAX_PRINTED), FIRST_ROOM));
+    // The pipe is closed now: a program that has more to say ends too.
+    let status = child.wait().map_err(failed)?;
+    match printed.transpose().map_err(failed)? {
+        Some(printed) if status.success() => Ok(printed),
+        _ => Err(format!("{program}: {status}")),
     }
 }
 

@@ -2,12 +2,14 @@
 
 mod key;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::ser::{self, Serialize};
+use zeroize::Zeroizing;
 
 use super::{MAX_DEPTH, Map, Value};
 use crate::error::{Error, ErrorKind, Result};
+use crate::secret::Text;
 
 use key::KeyWriter;
 
@@ -46,6 +48,16 @@ impl Writer {
     fn array(self, items: usize, variant: Option<&'static str>) -> Result<ArrayWriter> {
         let outer = if variant.is_some() { self.deeper()? } else { self };
         Ok(ArrayWriter { items: Vec::with_capacity(items), inside: outer.deeper()?, variant })
+    }
+}
+
+/// Counts instead of writing.
+struct Length(usize);
+
+impl fmt::Write for Length {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len();
+        Ok(())
     }
 }
 
@@ -120,6 +132,16 @@ impl ser::Serializer for Writer {
 
     fn serialize_str(self, text: &str) -> Result<Value> {
         Ok(Value::from(text))
+    }
+
+    /// Written twice, to learn the length first: a string that grows leaves copies behind.
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<Value> {
+        let refused = |_| <Error as ser::Error>::custom("");
+        let mut length = Length(0);
+        write!(length, "{value}").map_err(refused)?;
+        let mut text = Zeroizing::new(String::with_capacity(length.0));
+        write!(text, "{value}").map_err(refused)?;
+        Ok(Value::Text(Text::from(text)))
     }
 
     fn serialize_bytes(self, bytes: &[u8]) -> Result<Value> {

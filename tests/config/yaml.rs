@@ -62,8 +62,9 @@ fn an_error_says_where_it_is() {
 fn a_rule_that_cannot_be_used_says_where_it_is() {
     let text = "creation_rules:\n  - path_regex: ^a\n    age:\n      - nonsense\n  - path_regex: '('\n    age: x\n";
     let config = parse(text).unwrap();
-    let error = config.creation_rule("/repo/a.json".as_ref()).unwrap_err();
+    let error = config.creation_rule("/repo/a.json".as_ref()).unwrap().recipients().unwrap_err();
     assert_eq!((error.kind(), error.position().unwrap().line), (ErrorKind::InvalidRecipient, 4), "{error}");
+    assert!(error.to_string().starts_with("/repo/.sops.yaml: "), "{error}");
     assert_eq!(error.path().to_string(), r#"["creation_rules"][0]["age"][0]"#);
     let error = config.creation_rule("/repo/b.json".as_ref()).unwrap_err();
     assert_eq!((error.kind(), error.position().unwrap().line), (ErrorKind::InvalidRegex, 5), "{error}");

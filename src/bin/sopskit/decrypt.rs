@@ -1,6 +1,6 @@
 //! `sopskit decrypt`.
 
-use sopskit::{Bytes, EncryptedDocument, Environment, Error, Identities, KeyPath, Passphrase};
+use sopskit::{Bytes, EncryptedDocument, Environment, Error, Identities, Indent, KeyPath, Passphrase};
 use zeroize::Zeroizing;
 
 use crate::args::{Decrypt, Global};
@@ -20,7 +20,18 @@ pub(crate) fn run(command: &Decrypt, global: &Global) -> Result<(), Failure> {
 
 fn open(command: &Decrypt, global: &Global, extract: Option<&KeyPath>) -> Result<Bytes, Failure> {
     let format = command.files.output_format()?;
-    let indent = global.indent(config::load(global)?.as_ref(), format)?;
+    let indent = match global.indent {
+        Some(_) => global.indent(None, format)?,
+        // The config file says no more than this of a file that exists. One that was named must be good; one that was found
+        // is no reason to withhold a secret.
+        None => match config::load(global) {
+            Err(failure) if global.config.is_none() => {
+                eprintln!("sopskit: the config file is not used: {}", failure.message);
+                Indent::Tab
+            }
+            config => global.indent(config?.as_ref(), format)?,
+        },
+    };
     let bytes = command.files.read()?;
     let in_file = |error: Error| match &command.files.file {
         Some(file) => error.in_file(file),

@@ -35,11 +35,14 @@ pub(crate) fn run(command: &Encrypt, global: &Global) -> Result<(), Failure> {
         },
         _ => None,
     };
-    let from_rule = creation_rule.as_ref().map(|rule| rule.recipients().clone());
-    let recipients = explicit.or(from_rule).ok_or_else(|| {
-        let message = "no recipient to encrypt for: give --age, set SOPS_AGE_RECIPIENTS, or write a .sops.yaml";
-        Failure::new(exit::NO_ENCRYPTION_KEY, message)
-    })?;
+    let recipients = match (explicit, &creation_rule) {
+        (Some(recipients), _) => recipients,
+        (None, Some(rule)) => rule.recipients()?,
+        (None, None) => {
+            let message = "no recipient to encrypt for: give --age, set SOPS_AGE_RECIPIENTS, or write a .sops.yaml";
+            return Err(Failure::new(exit::NO_ENCRYPTION_KEY, message));
+        }
+    };
     let recipients = with_threshold(recipients, command.shamir_secret_sharing_threshold)?;
     let options =
         options(command, global, creation_rule.as_ref(), input)?.indent(global.indent(config.as_ref(), input)?);

@@ -74,6 +74,8 @@ impl EncryptedDocument {
 
     /// Opens the file with the [`Identities`](crate::Identities) or another [`KeyService`], and verifies its MAC.
     ///
+    /// That tells that the values belong together. It does not tell who made the file: anybody can make one for public recipients.
+    ///
     /// # Errors
     /// [`ErrorKind::NoMatchingIdentity`] when no identity fits; an error of which [`Error::is_tampered`] holds, with the key path of the leaf where
     /// one leaf is at fault, when the content was changed without the data key; [`ErrorKind::MacMissing`],
@@ -90,7 +92,7 @@ impl EncryptedDocument {
     /// Opens the file **without** a look at its MAC.
     ///
     /// Each encrypted leaf is still authentic by itself; but leaves can have been removed, put back to an older value or, within one array,
-    /// swapped, and everything in clear can have been changed. For repair and inspection.
+    /// swapped, and everything in clear can have been changed. For repair and inspection: encrypted again, the document gets a MAC that fits.
     ///
     /// # Errors
     /// As [`decrypt`](Self::decrypt), without the three of the MAC.

@@ -113,12 +113,18 @@ impl Value {
         }
     }
 
-    /// The value under a key of an object, or at an index of an array.
+    /// The value under a key of an object, or at an index of an array. Comments do not count.
     #[must_use]
     pub fn get(&self, segment: impl Into<Segment>) -> Option<&Value> {
-        match (self, segment.into()) {
-            (Value::Object(map), Segment::Key(key)) => map.get(&key),
-            (Value::Array(items), Segment::Index(index)) => items.get(index),
+        let segment = segment.into();
+        self.child(&edit::in_memory(self, &segment))
+    }
+
+    /// As [`get`](Self::get), where comments count too.
+    fn child(&self, segment: &Segment) -> Option<&Value> {
+        match (self, segment) {
+            (Value::Object(map), Segment::Key(key)) => map.get(key),
+            (Value::Array(items), Segment::Index(index)) => items.get(*index),
             _ => None,
         }
     }

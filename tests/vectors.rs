@@ -152,3 +152,23 @@ fn a_split_data_key_opens_with_enough_key_groups_and_with_no_fewer() {
         }
     }
 }
+
+#[test]
+fn a_comment_moves_no_value() {
+    // No MAC covers a comment, so that whoever can write the file can add one: here, a copy of the first item.
+    let tree = Format::Json.parse(br#"{"l": ["a", "b"]}"#).unwrap();
+    let text = sopskit::EncryptOptions::new().encrypt(tree, &support::recipients(&["alice"])).unwrap().to_string();
+    let item = text.lines().find(|line| line.contains("ENC[")).unwrap();
+    let text = text.replacen(item, &format!("{}\n{item}", item.replace(",type:str]", ",type:comment]")), 1);
+    let mut document = EncryptedDocument::parse(text.as_bytes()).unwrap().decrypt(&identities("alice")).unwrap();
+    assert_eq!(document.get("[\"l\"][1]").unwrap().as_str(), Some("b"));
+    assert_eq!(document.tree().get("l").unwrap().get(0).unwrap().as_str(), Some("a"));
+    document.set("[\"l\"][1]", "c").unwrap();
+    document.set("[\"l\"][2]", "d").unwrap();
+    assert!(document.set("[\"l\"][4]", "e").is_err());
+    document.unset("[\"l\"][0]").unwrap();
+    let again = document.encrypt().unwrap().to_string();
+    assert!(again.contains(",type:comment]"));
+    let again = EncryptedDocument::parse(again.as_bytes()).unwrap().decrypt(&identities("alice")).unwrap();
+    assert_eq!(again.deserialize::<serde_json::Value>().unwrap(), serde_json::json!({"l": ["c", "d"]}));
+}

@@ -130,7 +130,7 @@ impl Document {
         format.write(&self.tree, Indent::Tab)
     }
 
-    /// The value at a key path.
+    /// The value at a key path. Comments in arrays, which only sops itself writes, do not count.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidPath`] when the path does not parse, [`ErrorKind::PathNotFound`] when there is nothing there.
@@ -141,7 +141,9 @@ impl Document {
     {
         let path = path.try_into()?;
         let found = match path.segments().split_first() {
-            Some((Segment::Key(key), rest)) => tree::edit::get(&self.tree, key, rest),
+            Some((Segment::Key(key), rest)) => {
+                tree::edit::get(&self.tree, key, &tree::edit::path_in_memory(&self.tree, key, rest))
+            }
             _ => None,
         };
         found.ok_or_else(|| Error::new(ErrorKind::PathNotFound).under_path(&path))
@@ -164,6 +166,7 @@ impl Document {
         let path = path.try_into()?;
         let value = value.into();
         let (key, rest) = below_root(&path)?;
+        let rest = &tree::edit::path_in_memory(&self.tree, key, rest);
         if tree::edit::get(&self.tree, key, rest) == Some(&value) {
             return Ok(false);
         }
@@ -184,6 +187,7 @@ impl Document {
     {
         let path = path.try_into()?;
         let (key, rest) = below_root(&path)?;
+        let rest = &tree::edit::path_in_memory(&self.tree, key, rest);
         if !tree::edit::unset(&mut self.tree, key, rest) {
             return Err(Error::new(ErrorKind::PathNotFound).under_path(&path));
         }

@@ -27,9 +27,32 @@ fn check_value(value: &Value, depth: usize) -> Result<()> {
     }
 }
 
+/// A path below a top-level key as it stands in memory. On a caller's path comments do not count: whoever can write a file can add
+/// some, since no MAC covers them, and must not move values by it.
+pub(crate) fn path_in_memory(tree: &Map, key: &str, path: &[Segment]) -> Vec<Segment> {
+    let mut at = tree.get(key);
+    path.iter()
+        .map(|segment| {
+            let segment = at.map_or_else(|| segment.clone(), |value| in_memory(value, segment));
+            at = at.and_then(|value| value.child(&segment));
+            segment
+        })
+        .collect()
+}
+
+/// One step of [`path_in_memory`]. An index beyond the last value stays as far beyond the last item.
+pub(super) fn in_memory(value: &Value, segment: &Segment) -> Segment {
+    let (Value::Array(items), Segment::Index(wanted)) = (value, segment) else { return segment.clone() };
+    let mut values = items.iter().enumerate().filter(|(_, item)| !matches!(item, Value::Comment(_)));
+    match values.clone().nth(*wanted) {
+        Some((index, _)) => Segment::Index(index),
+        None => Segment::Index(items.len().saturating_add(wanted - values.by_ref().count().min(*wanted))),
+    }
+}
+
 /// The value at a path below a top-level key.
 pub(crate) fn get<'a>(tree: &'a Map, key: &str, path: &[Segment]) -> Option<&'a Value> {
-    path.iter().try_fold(tree.get(key)?, |value, segment| value.get(segment.clone()))
+    path.iter().try_fold(tree.get(key)?, Value::child)
 }
 
 fn get_mut<'a>(tree: &'a mut Map, key: &str, path: &[Segment]) -> Option<&'a mut Value> {

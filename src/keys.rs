@@ -96,13 +96,31 @@ pub(crate) fn wrap(
         .collect()
 }
 
-/// Wraps a data key anew for all master keys of a file.
+/// Makes `recipients` the master keys of a file whose data key stays. What a key wraps already is kept, unless there are several
+/// key groups: their shares must all be of one split.
 ///
 /// # Errors
 /// As [`wrap`].
-pub(crate) fn rewrap(metadata: &mut Metadata, data_key: &DataKey, service: &dyn KeyService) -> Result<()> {
-    let parts = split(data_key, metadata.key_groups().len(), metadata.shamir_threshold())?;
-    metadata.rewrap(|group, key| wrap_one(key, &parts[group], service))
+pub(crate) fn update(
+    metadata: &mut Metadata,
+    recipients: &Recipients,
+    data_key: &DataKey,
+    service: &dyn KeyService,
+) -> Result<()> {
+    let parts = split(data_key, recipients.groups().len(), recipients.threshold())?;
+    let kept = |key: &MasterKey| {
+        let mut old = metadata.key_groups().filter(|_| metadata.key_groups().len() == 1 && parts.len() == 1).flatten();
+        old.find(|wrapped| wrapped.key() == key).map(|wrapped| wrapped.enc().to_owned())
+    };
+    let mut key_groups = Vec::new();
+    for (group, part) in recipients.groups().iter().zip(&parts) {
+        let wrapped = group.iter().map(|key| {
+            let enc = kept(key).map_or_else(|| wrap_one(key, part, service), Ok)?;
+            Ok((key.clone(), enc))
+        });
+        key_groups.push(wrapped.collect::<Result<Vec<_>>>()?);
+    }
+    metadata.set_master_keys(&key_groups, recipients.threshold())
 }
 
 fn split(data_key: &DataKey, groups: usize, threshold: usize) -> Result<Vec<Zeroizing<Vec<u8>>>> {

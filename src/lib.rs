@@ -25,7 +25,7 @@ use serde::de::DeserializeOwned;
 
 #[cfg(feature = "config")]
 pub use config::{Config, ConfigSearch, CreationRule, Explanation, SkippedRule};
-pub use document::{Document, EncryptOptions, EncryptedDocument};
+pub use document::{Document, EncryptOptions, EncryptedDocument, KeyChanges};
 pub use error::{Error, ErrorKind, Position, Result};
 pub use format::{Format, Indent};
 pub use fs::{read_file, read_from, replace_file};

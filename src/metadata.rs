@@ -47,9 +47,10 @@ impl Metadata {
         mac_only_encrypted: bool,
     ) -> Result<Self> {
         let mut fields = match key_groups {
-            [group] => key_lists(group),
+            [group] => key_lists(group, &mut Entries::default()),
             groups => {
-                let groups: Vec<_> = groups.iter().map(|group| Value::Object(key_group(group))).collect();
+                let groups: Vec<_> =
+                    groups.iter().map(|group| Value::Object(key_group(group, &mut Entries::default()))).collect();
                 let threshold = i64::try_from(shamir_threshold).unwrap_or(i64::MAX);
                 Map::from_iter([(KEY_GROUPS, Value::from(groups)), (SHAMIR_THRESHOLD, Value::from(threshold))])
             }
@@ -159,46 +160,116 @@ impl Metadata {
         self.fields.insert(MAC, sealed);
     }
 
-    /// Replaces the wrapped key of each master key, in the order of [`key_groups`](Self::key_groups).
-    pub(crate) fn rewrap(&mut self, mut wrap: impl FnMut(usize, &MasterKey) -> Result<String>) -> Result<()> {
-        for (index, group) in self.key_groups.iter_mut().enumerate() {
-            let lists = match self.fields.get_mut(KEY_GROUPS) {
-                Some(Value::Array(groups)) if !groups.is_empty() => match groups.get_mut(index) {
-                    Some(Value::Object(lists)) => lists,
-                    _ => continue,
-                },
-                _ => &mut self.fields,
-            };
-            for kind in KeyKind::ALL {
-                let Some(Value::Array(entries)) = lists.get_mut(kind.as_str()) else { continue };
-                for (wrapped, entry) in group.iter_mut().filter(|wrapped| wrapped.key.kind() == kind).zip(entries) {
-                    wrapped.enc = wrap(index, &wrapped.key)?;
-                    if let Value::Object(fields) = entry {
-                        fields.insert(ENC, wrapped.enc.as_str());
-                    }
+    /// Replaces the master keys and what each of them wraps. Entries of keys that stay keep their unknown fields.
+    pub(crate) fn set_master_keys(&mut self, groups: &[Vec<(MasterKey, String)>], threshold: usize) -> Result<()> {
+        let mut fields = self.fields.clone();
+        let was_sorted = fields.keys().is_sorted();
+        let old: Vec<Map> = match fields.remove(KEY_GROUPS) {
+            Some(Value::Array(groups)) if !groups.is_empty() => {
+                groups.into_iter().filter_map(|group| if let Value::Object(lists) = group { Some(lists) } else { None })
+            }
+            .collect(),
+            _ => vec![take_key_lists(&mut fields)],
+        };
+        let mut entries = Entries::of(&old);
+        match groups {
+            [group] => {
+                fields.remove(SHAMIR_THRESHOLD);
+                for (kind, list) in key_lists(group, &mut entries).iter() {
+                    fields.insert(kind, list.clone());
                 }
             }
+            groups => {
+                let groups: Vec<_> = groups
+                    .iter()
+                    .map(|group| {
+                        let mut lists = other_fields(&old, group);
+                        key_group(group, &mut entries)
+                            .iter()
+                            .for_each(|(kind, list)| drop(lists.insert(kind, list.clone())));
+                        lists.sort_by_key();
+                        Value::Object(lists)
+                    })
+                    .collect();
+                fields.insert(KEY_GROUPS, groups);
+                fields.insert(SHAMIR_THRESHOLD, i64::try_from(threshold).unwrap_or(i64::MAX));
+            }
         }
+        if was_sorted {
+            fields.sort_by_key();
+        }
+        *self = Metadata::parse(fields)?;
         Ok(())
     }
 }
 
+/// The entries of the master keys of a file, by key, so that those of keys that stay are used again.
+#[derive(Default)]
+struct Entries(Vec<(MasterKey, Map)>);
+
+impl Entries {
+    fn of(groups: &[Map]) -> Self {
+        let mut entries = Vec::new();
+        for lists in groups {
+            for kind in KeyKind::ALL {
+                let list = lists.get(kind.as_str()).and_then(Value::as_array).unwrap_or_default();
+                entries.extend(
+                    list.iter().filter_map(|entry| {
+                        Some((WrappedKey::parse(kind, entry).ok()?.key, entry.as_object()?.clone()))
+                    }),
+                );
+            }
+        }
+        Entries(entries)
+    }
+
+    /// The entry of a key that now wraps `enc`.
+    fn entry(&mut self, key: &MasterKey, enc: &str) -> Map {
+        match self.0.iter().position(|(known, _)| known == key) {
+            Some(index) => {
+                let mut entry = self.0.remove(index).1;
+                entry.insert(ENC, enc);
+                entry
+            }
+            None => key.entry(enc),
+        }
+    }
+}
+
+/// Takes the lists of master keys that hold something out of the fields. Empty ones, which old releases write, stay.
+fn take_key_lists(fields: &mut Map) -> Map {
+    let holds =
+        |kind: &KeyKind| fields.get(kind.as_str()).and_then(Value::as_array).is_some_and(|entries| !entries.is_empty());
+    let kinds: Vec<_> = KeyKind::ALL.into_iter().filter(holds).collect();
+    Map::from_iter(kinds.into_iter().filter_map(|kind| Some((kind.as_str(), fields.remove(kind.as_str())?))))
+}
+
+/// What a key group holds beside its lists: that of the group from which it has a master key.
+fn other_fields(old: &[Map], group: &[(MasterKey, String)]) -> Map {
+    let from = |lists: &&Map| {
+        master_keys(lists).is_ok_and(|keys| keys.iter().any(|wrapped| group.iter().any(|(key, _)| *key == wrapped.key)))
+    };
+    let mut lists = old.iter().filter(|_| old.len() > 1).find(from).cloned().unwrap_or_default();
+    KeyKind::ALL.iter().for_each(|kind| drop(lists.remove(kind.as_str())));
+    lists
+}
+
 /// The lists of the master keys of one group, by kind.
-fn key_lists(group: &[(MasterKey, String)]) -> Map {
+fn key_lists(group: &[(MasterKey, String)], entries: &mut Entries) -> Map {
     let mut lists = Map::new();
     for kind in KeyKind::ALL {
         let of_kind = group.iter().filter(|(key, _)| key.kind() == kind);
-        let entries: Vec<_> = of_kind.map(|(key, enc)| Value::Object(key.entry(enc))).collect();
-        if !entries.is_empty() {
-            lists.insert(kind.as_str(), entries);
+        let list: Vec<_> = of_kind.map(|(key, enc)| Value::Object(entries.entry(key, enc))).collect();
+        if !list.is_empty() {
+            lists.insert(kind.as_str(), list);
         }
     }
     lists
 }
 
 /// One of several key groups. sops always writes two of its lists.
-fn key_group(group: &[(MasterKey, String)]) -> Map {
-    let mut lists = key_lists(group);
+fn key_group(group: &[(MasterKey, String)], entries: &mut Entries) -> Map {
+    let mut lists = key_lists(group, entries);
     for kind in [KeyKind::Age, KeyKind::HcVault] {
         if !lists.contains_key(kind.as_str()) {
             lists.insert(kind.as_str(), Vec::new());

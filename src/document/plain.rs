@@ -42,6 +42,8 @@ pub struct Document {
     pub(super) data_key: DataKey,
     pub(super) metadata: Metadata,
     pub(super) indent: Indent,
+    /// Whether a call has changed anything since the document was read.
+    pub(super) changed: bool,
 }
 
 impl Document {
@@ -87,6 +89,7 @@ impl Document {
             data_key,
             metadata,
             indent: options.indent,
+            changed: true,
         })
     }
 
@@ -173,6 +176,7 @@ impl Document {
         let old = tree::edit::set(&mut self.tree, key, rest, value).map_err(|error| error.under_path(&path))?;
         let new = tree::edit::get(&self.tree, key, rest).unwrap_or(&Value::Null);
         tree::edit::forget(Arc::make_mut(&mut self.sealed), key, rest, &old, new);
+        self.changed = true;
         Ok(true)
     }
 
@@ -192,30 +196,47 @@ impl Document {
             return Err(Error::new(ErrorKind::PathNotFound).under_path(&path));
         }
         tree::edit::unset(Arc::make_mut(&mut self.sealed), key, rest);
+        self.changed = true;
         Ok(())
     }
 
-    /// Takes a new data key, wrapped for all master keys of the file; every leaf is then encrypted anew.
+    /// Replaces the whole plaintext, as an editor does. Leaves whose value is the same at the same position keep their text; so do the items of
+    /// an array in front of those that changed and behind them.
+    ///
+    /// ```
+    /// use sopskit::{Document, Format, Map, Recipients};
+    ///
+    /// let recipients = Recipients::parse("age1w7873r7u6vgwnvm3rx5jmsc2eeahce2wce5w94d04r5qu0y6nyysemjf6a")?;
+    /// let mut document = Document::new(Map::from_iter([("a", "x".into()), ("b", "y".into())]), &recipients)?;
+    /// document.set_tree(Format::Json.parse(br#"{"b": "y", "c": 1}"#)?)?;
+    /// assert_eq!(document.tree().keys().collect::<Vec<_>>(), ["b", "c"]);
+    /// # Ok::<(), sopskit::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::CannotWrap`], with its name, when the file has a master key that is not of age. Nothing is changed then.
-    pub fn rotate(&mut self) -> Result<()> {
-        self.rotate_with(&NoService)
+    /// [`ErrorKind::AlreadyEncrypted`] when the tree has a top-level key `sops`; [`ErrorKind::TooDeep`], [`ErrorKind::NumberOutOfRange`] for a
+    /// value that no file could hold. Nothing is changed then.
+    pub fn set_tree(&mut self, tree: Map) -> Result<()> {
+        if tree.contains_key(SOPS) {
+            return Err(Error::new(ErrorKind::AlreadyEncrypted));
+        }
+        tree::edit::check(&tree)?;
+        tree::edit::forget_changed_members(Arc::make_mut(&mut self.sealed), &self.tree, &tree);
+        tree::edit::wipe_numbers(&mut self.tree);
+        self.tree = tree;
+        self.changed = true;
+        Ok(())
     }
 
-    /// As [`rotate`](Self::rotate), with a key service that wraps for master keys that are not of age.
-    ///
-    /// # Errors
-    /// [`ErrorKind::CannotWrap`], with its name, for a master key that nothing wraps for; [`ErrorKind::InvalidRecipient`] when an age key of
-    /// the file is none. Nothing is changed then.
-    pub fn rotate_with(&mut self, service: &dyn KeyService) -> Result<()> {
-        let data_key = DataKey::generate();
-        let mut metadata = self.metadata.clone();
-        keys::rewrap(&mut metadata, &data_key, service)?;
-        self.metadata = metadata;
-        self.data_key = data_key;
-        self.sealed_under_data_key = false;
-        Ok(())
+    /// Makes [`edit_file`](crate::edit_file) write the file even when nothing in it changes, with a new MAC and time, as `sops set` does.
+    pub fn touch(&mut self) {
+        self.changed = true;
+    }
+
+    /// Whether a call has changed the document since it was read. A new document is changed.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        self.changed
     }
 
     /// Encrypts the document: leaves that did not change keep their text, all others get a fresh nonce; the MAC and the time of the last change are new.

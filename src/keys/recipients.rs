@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::age;
 use crate::error::{Error, ErrorKind, Result};
-use crate::metadata::MasterKey;
+use crate::metadata::{MasterKey, Metadata, WrappedKey};
 
 /// Whom a document is encrypted for: the master keys that its data key is wrapped for, in one key group or several.
 ///
@@ -74,6 +74,80 @@ impl Recipients {
                 Err(Error::with_detail(ErrorKind::InvalidRecipient, detail))
             }
         }
+    }
+
+    /// The master keys of a file.
+    ///
+    /// ```
+    /// use sopskit::{EncryptedDocument, Recipients};
+    ///
+    /// let sealed = EncryptedDocument::parse(&std::fs::read("fixtures/3.13.2/two-recipients/sealed.json")?)?;
+    /// assert_eq!(Recipients::of(sealed.metadata()).groups()[0].len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn of(metadata: &Metadata) -> Self {
+        let keys = |group: &[WrappedKey]| group.iter().map(|wrapped| wrapped.key().clone()).collect();
+        let groups: Vec<Vec<_>> = metadata.key_groups().map(keys).collect();
+        let threshold = if groups.len() == 1 { 1 } else { metadata.shamir_threshold() };
+        Recipients { groups, threshold }
+    }
+
+    /// These and the keys of `others`, which come into the first key group, as sops adds them. Keys that are there already stay once.
+    #[must_use]
+    pub fn with(mut self, others: &Recipients) -> Self {
+        for key in others.groups.iter().flatten() {
+            if !self.groups.iter().flatten().any(|known| known == key) {
+                self.groups[0].push(key.clone());
+            }
+        }
+        self
+    }
+
+    /// These without the keys of `others`, in whatever group they are. A group that becomes empty is gone, and the threshold is at most
+    /// the number of groups.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoRecipients`] when none is left; [`ErrorKind::InvalidRecipient`] when fewer groups are left than are needed to open the file.
+    pub fn without(mut self, others: &Recipients) -> Result<Self> {
+        let others: Vec<_> = others.groups.iter().flatten().collect();
+        self.groups.iter_mut().for_each(|group| group.retain(|key| !others.contains(&key)));
+        self.groups.retain(|group| !group.is_empty());
+        self.checked()
+    }
+
+    /// These with one more key group; `threshold` groups are then needed, or as many as before if it is `None`, and at least two.
+    ///
+    /// # Errors
+    /// As [`from_groups`](Self::from_groups).
+    pub fn with_group(mut self, group: &Recipients, threshold: Option<usize>) -> Result<Self> {
+        self.groups.extend(group.groups.iter().cloned());
+        self.threshold = threshold.unwrap_or(self.threshold.max(2));
+        self.checked()
+    }
+
+    /// These without the key group at `index`, from 0.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRecipient`] when there is no such group, or fewer groups would be left than are needed to open the file.
+    pub fn without_group(mut self, index: usize, threshold: Option<usize>) -> Result<Self> {
+        if index >= self.groups.len() {
+            let detail =
+                format!("there is no key group {index}, they are counted from 0 and there are {}", self.groups.len());
+            return Err(Error::with_detail(ErrorKind::InvalidRecipient, detail));
+        }
+        self.groups.remove(index);
+        self.threshold = threshold.unwrap_or(self.threshold);
+        self.checked()
+    }
+
+    fn checked(self) -> Result<Self> {
+        if self.groups.len() == 1 && self.threshold > 1 {
+            let detail = format!("{} key groups are needed to open the file, and one would be left", self.threshold);
+            return Err(Error::with_detail(ErrorKind::InvalidRecipient, detail));
+        }
+        let group = |group| Recipients { groups: vec![group], threshold: 1 };
+        Recipients::from_groups(self.groups.into_iter().map(group), Some(self.threshold))
     }
 
     /// The key groups.

@@ -143,25 +143,52 @@ pub(crate) fn forget(sealed: &mut Map, key: &str, path: &[Segment], old: &Value,
     }
 }
 
+/// As [`forget`], for a whole tree.
+pub(crate) fn forget_changed_members(sealed: &mut Map, old: &Map, new: &Map) {
+    sealed.retain(|key, sealed| match (old.get(key), new.get(key)) {
+        (Some(old), Some(new)) => {
+            forget_changed(sealed, old, new);
+            true
+        }
+        _ => false,
+    });
+}
+
 fn forget_changed(sealed: &mut Value, old: &Value, new: &Value) {
     match (&mut *sealed, old, new) {
-        (Value::Object(sealed), Value::Object(old), Value::Object(new)) => {
-            sealed.retain(|key, sealed| match (old.get(key), new.get(key)) {
-                (Some(old), Some(new)) => {
-                    forget_changed(sealed, old, new);
-                    true
-                }
-                _ => false,
-            });
-        }
-        (Value::Array(sealed), Value::Array(old), Value::Array(new)) => {
-            sealed.truncate(old.len().min(new.len()));
-            for (sealed, (old, new)) in sealed.iter_mut().zip(old.iter().zip(new)) {
-                forget_changed(sealed, old, new);
-            }
-        }
+        (Value::Object(sealed), Value::Object(old), Value::Object(new)) => forget_changed_members(sealed, old, new),
+        (Value::Array(sealed), Value::Array(old), Value::Array(new)) => forget_changed_items(sealed, old, new),
         _ if old == new => {}
         _ => *sealed = Value::Null,
+    }
+}
+
+/// Items behind those that changed move with their leaves.
+fn forget_changed_items(sealed: &mut Vec<Value>, old: &[Value], new: &[Value]) {
+    sealed.truncate(old.len());
+    if sealed.len() == old.len() && old.len() != new.len() {
+        let same = |(old, new): &(&Value, &Value)| old == new;
+        let front = old.iter().zip(new).take_while(same).count();
+        let shorter = old.len().min(new.len());
+        let back = old.iter().rev().zip(new.iter().rev()).take(shorter - front).take_while(same).count();
+        // What lies between the two is paired from its front on.
+        let (old_end, new_end) = (old.len() - back, new.len() - back);
+        let mut middle = sealed.split_off(front);
+        let tail = middle.split_off(old_end - front);
+        middle.resize(new_end - front, Value::Null);
+        for (index, sealed) in middle.iter_mut().enumerate() {
+            match old[front..old_end].get(index) {
+                Some(old) => forget_changed(sealed, old, &new[front + index]),
+                None => *sealed = Value::Null,
+            }
+        }
+        sealed.extend(middle);
+        sealed.extend(tail);
+        return;
+    }
+    sealed.truncate(new.len());
+    for (sealed, (old, new)) in sealed.iter_mut().zip(old.iter().zip(new)) {
+        forget_changed(sealed, old, new);
     }
 }
 

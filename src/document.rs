@@ -2,6 +2,7 @@
 //! been verified (or after a call that says in its name that it was not).
 
 mod master_keys;
+mod merge;
 mod options;
 mod plain;
 
@@ -66,6 +67,12 @@ impl EncryptedDocument {
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    /// Whether the file has a MAC. Only [`decrypt`](Self::decrypt) tells whether it fits.
+    #[must_use]
+    pub fn has_mac(&self) -> bool {
+        self.metadata.mac().is_some()
     }
 
     /// The tree as it stands in the file: encrypted leaves are strings that begin with `ENC[`.

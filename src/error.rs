@@ -36,6 +36,7 @@ struct Inner {
     position: Option<Position>,
     file: Option<PathBuf>,
     source: Option<io::Error>,
+    conflicts: Vec<KeyPath>,
 }
 
 /// A place in a text: line and column, both counted from 1, the column in bytes.
@@ -168,6 +169,12 @@ kinds! {
     Read = "read", "cannot read";
     /// A file cannot be written.
     Write = "write", "cannot write";
+    /// Another writer holds the lock of a file.
+    Busy = "busy", "another program is writing the file";
+    /// A program that honours no lock changed a file between the moment it was read and the one it was to be written.
+    Conflict = "conflict", "the file was changed by another program meanwhile, nothing was written; try again";
+    /// Two edits of a document change the same place in different ways. [`Error::conflicts`] lists the places.
+    MergeConflict = "merge-conflict", "both sides changed the same place";
 }
 
 impl Error {
@@ -179,6 +186,7 @@ impl Error {
             position: None,
             file: None,
             source: None,
+            conflicts: Vec::new(),
         }))
     }
 
@@ -193,6 +201,18 @@ impl Error {
         let mut error = Error::new(kind);
         error.0.file = Some(file.to_owned());
         error.0.source = Some(source);
+        error
+    }
+
+    /// Two edits that change these places in different ways.
+    pub(crate) fn merge_conflict(conflicts: Vec<KeyPath>) -> Self {
+        const MAX_SHOWN: usize = 50;
+        let mut shown: Vec<_> = conflicts.iter().take(MAX_SHOWN).map(ToString::to_string).collect();
+        if conflicts.len() > MAX_SHOWN {
+            shown.push(format!("and {} more", conflicts.len() - MAX_SHOWN));
+        }
+        let mut error = Error::with_detail(ErrorKind::MergeConflict, shown.join(", "));
+        error.0.conflicts = conflicts;
         error
     }
 
@@ -240,6 +260,12 @@ impl Error {
     #[must_use]
     pub fn path(&self) -> KeyPath {
         self.0.reversed_path.iter().rev().cloned().collect()
+    }
+
+    /// The places that two edits change in different ways, of an error of kind [`MergeConflict`](ErrorKind::MergeConflict).
+    #[must_use]
+    pub fn conflicts(&self) -> &[KeyPath] {
+        &self.0.conflicts
     }
 
     /// Where in the text, for errors of the JSON itself.

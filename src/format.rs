@@ -6,6 +6,7 @@ pub(crate) mod binary;
 pub(crate) mod json;
 
 use std::path::Path;
+use std::str::FromStr;
 
 use zeroize::Zeroizing;
 
@@ -103,6 +104,26 @@ impl Format {
                 "a binary file has no single values, write it as JSON",
             )),
         }
+    }
+}
+
+impl FromStr for Value {
+    type Err = Error;
+
+    /// The value that a JSON text spells, read as strictly as a file is.
+    ///
+    /// ```
+    /// use sopskit::Value;
+    ///
+    /// assert_eq!("[1, \"x\"]".parse::<Value>()?.get(1).and_then(Value::as_str), Some("x"));
+    /// assert!("hunter2".parse::<Value>().is_err());
+    /// # Ok::<(), sopskit::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// One kind for each fault of the text, with position and key path, as for [`Format::parse`].
+    fn from_str(json: &str) -> Result<Self> {
+        json::parse_value(json.as_bytes())
     }
 }
 

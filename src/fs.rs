@@ -1,14 +1,18 @@
 //! Files: read whole, and replaced whole or not at all.
 
+mod lock;
+mod temporary;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rand::Rng as _;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Bytes;
+
+pub(crate) use lock::Locked;
 
 /// How much room is made for an input whose length is not known, in bytes.
 const FIRST_ROOM: usize = 8 * 1024;
@@ -79,8 +83,8 @@ pub(crate) fn read_wiped(mut reader: impl Read, room: usize) -> io::Result<Bytes
 
 /// Writes a file so that a reader sees the old content or the new one, never a part, also when the machine stops in between.
 ///
-/// A new file is readable by its owner only. An existing one keeps its permissions, and behind a symbolic link the file that
-/// it points to is replaced. What is no regular file (`/dev/stdout`, a pipe) is written to directly.
+/// A new file is readable by its owner only. An existing one keeps its permissions and its owner, and behind a symbolic link the file that
+/// it points to is replaced. Further hard links keep the old content. What is no regular file (`/dev/stdout`, a pipe) is written to directly.
 ///
 /// ```
 /// let directory = tempfile::tempdir()?;
@@ -91,76 +95,20 @@ pub(crate) fn read_wiped(mut reader: impl Read, room: usize) -> io::Result<Bytes
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::Write`]. The old file is then as it was, and no other file is left behind.
+/// [`ErrorKind::Write`], also when the owner of the old file cannot be kept. The old file is then as it was, and no other file is left behind. (What a
+/// killed process leaves the next write in the same directory removes.)
 pub fn replace_file(path: impl AsRef<Path>, content: &[u8]) -> Result<()> {
     let path = path.as_ref();
     replace(path, content).map_err(|error| Error::io(ErrorKind::Write, path, error))
 }
 
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let old = match fs::metadata(path) {
+    let target = match fs::metadata(path) {
         // A pipe or a device: also where a link leads to one that has no path of its own, as /dev/stdout can.
         Ok(other) if !other.is_file() => return OpenOptions::new().write(true).open(path)?.write_all(content),
-        Ok(old) => Some(old),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => None,
+        Ok(_) => fs::canonicalize(path)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => path.to_owned(),
         Err(error) => return Err(error),
     };
-    let target = if old.is_some() { fs::canonicalize(path)? } else { path.to_owned() };
-    let directory = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let temporary = Temporary::create(directory)?;
-    (&temporary.file).write_all(content)?;
-    if let Some(old) = old {
-        temporary.file.set_permissions(old.permissions())?;
-    }
-    temporary.file.sync_all()?;
-    // Opened first: once the file is replaced, nothing may fail any more.
-    let directory = File::open(directory).ok();
-    temporary.rename(&target)?;
-    // Makes the rename itself survive a crash, where the system lets a directory be synced.
-    if let Some(directory) = directory {
-        let _ = directory.sync_all();
-    }
-    Ok(())
-}
-
-/// A private file beside its target, removed on drop unless it was renamed.
-struct Temporary {
-    file: File,
-    path: PathBuf,
-    renamed: bool,
-}
-
-impl Temporary {
-    fn create(directory: &Path) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        loop {
-            let path = directory.join(format!(".sopskit-{:016x}.tmp", rand::rngs::OsRng.r#gen::<u64>()));
-            match options.open(&path) {
-                Ok(file) => return Ok(Temporary { file, path, renamed: false }),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    fn rename(mut self, target: &Path) -> io::Result<()> {
-        fs::rename(&self.path, target)?;
-        self.renamed = true;
-        Ok(())
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.renamed {
-            // There is nothing better to do when this fails too; the file holds no plaintext that the target would not.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
+    temporary::replace(&target, content, || Ok(()))
 }

@@ -5,6 +5,7 @@ mod cipher;
 #[cfg(feature = "config")]
 mod config;
 mod document;
+mod edit;
 mod error;
 mod format;
 mod fs;
@@ -26,6 +27,7 @@ use serde::de::DeserializeOwned;
 #[cfg(feature = "config")]
 pub use config::{Config, ConfigSearch, CreationRule, Explanation, SkippedRule};
 pub use document::{Document, EncryptOptions, EncryptedDocument, KeyChanges};
+pub use edit::{EditOptions, edit_file};
 pub use error::{Error, ErrorKind, Position, Result};
 pub use format::{Format, Indent};
 pub use fs::{read_file, read_from, replace_file};

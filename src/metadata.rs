@@ -160,6 +160,27 @@ impl Metadata {
         self.fields.insert(MAC, sealed);
     }
 
+    /// The fields that say how the file is encrypted: all but those of the master keys, those that are new with each write, and the version.
+    pub(crate) fn settings(&self) -> Map {
+        let other = |key: &str| {
+            [LAST_MODIFIED, MAC, VERSION, KEY_GROUPS, SHAMIR_THRESHOLD].contains(&key)
+                || KeyKind::ALL.iter().any(|kind| kind.as_str() == key)
+        };
+        self.fields.iter().filter(|(key, _)| !other(key)).map(|(key, value)| (key, value.clone())).collect()
+    }
+
+    /// The same with other [`settings`](Self::settings).
+    pub(crate) fn with_settings(&self, settings: &Map) -> Result<Self> {
+        let mut fields = self.fields.clone();
+        self.settings().keys().filter(|key| !settings.contains_key(key)).for_each(|key| drop(fields.remove(key)));
+        let was_sorted = fields.keys().is_sorted();
+        settings.iter().for_each(|(key, value)| drop(fields.insert(key, value.clone())));
+        if was_sorted {
+            fields.sort_by_key();
+        }
+        Metadata::parse(fields)
+    }
+
     /// Replaces the master keys and what each of them wraps. Entries of keys that stay keep their unknown fields.
     pub(crate) fn set_master_keys(&mut self, groups: &[Vec<(MasterKey, String)>], threshold: usize) -> Result<()> {
         let mut fields = self.fields.clone();

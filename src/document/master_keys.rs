@@ -160,7 +160,11 @@ impl Document {
         Ok(changes)
     }
 
-    fn rotate_for(&mut self, recipients: &Recipients, service: &dyn KeyService) -> Result<()> {
+    /// As [`rotate_with`](Self::rotate_with), for other master keys than the file had.
+    ///
+    /// # Errors
+    /// As [`rotate_with`](Self::rotate_with).
+    pub fn rotate_for(&mut self, recipients: &Recipients, service: &dyn KeyService) -> Result<()> {
         let data_key = DataKey::generate();
         let key_groups = keys::wrap(recipients, &data_key, service)?;
         let mut metadata = self.metadata.clone();

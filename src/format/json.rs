@@ -32,6 +32,18 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Map> {
     }
 }
 
+/// Any one value that `bytes` spell.
+pub(crate) fn parse_value(bytes: &[u8]) -> Result<Value> {
+    let mut reader = Reader::new(bytes)?;
+    reader.skip_space();
+    if reader.peek().is_none() {
+        return Err(Error::new(ErrorKind::EmptyInput));
+    }
+    let value = reader.value()?;
+    reader.end()?;
+    Ok(value)
+}
+
 struct Reader<'a> {
     text: &'a str,
     at: usize,

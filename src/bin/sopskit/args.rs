@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-/// SOPS files without the sops binary: encrypt and decrypt JSON and binary files for age recipients.
+/// SOPS files without the sops binary: encrypt, decrypt and edit JSON and binary files for age recipients.
 #[derive(Parser)]
 #[command(name = "sopskit", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -53,12 +53,210 @@ pub(crate) enum Command {
     /// Example: sopskit decrypt --extract '["db"]["password"]' secrets.enc.json
     #[command(verbatim_doc_comment)]
     Decrypt(Decrypt),
+    /// Open a file in an editor and encrypt it again: $SOPS_EDITOR, else $EDITOR, else vim, nano or vi
+    ///
+    /// Example: sopskit edit secrets.enc.json
+    #[command(verbatim_doc_comment)]
+    Edit(Edit),
+    /// Set one value of a file; the value is JSON
+    ///
+    /// Example: sopskit set secrets.enc.json '["db"]["password"]' '"n3w"'
+    #[command(verbatim_doc_comment)]
+    Set(Set),
+    /// Remove one value of a file
+    ///
+    /// Example: sopskit unset secrets.enc.json '["db"]["password"]'
+    #[command(verbatim_doc_comment)]
+    Unset(Unset),
+    /// Take a new data key and encrypt every value anew
+    ///
+    /// Example: sopskit rotate -i --rm-age age1… secrets.enc.json
+    #[command(verbatim_doc_comment)]
+    Rotate(Rotate),
+    /// Make the recipients of files those of the config file
+    ///
+    /// Example: sopskit updatekeys secrets.enc.json
+    #[command(verbatim_doc_comment)]
+    Updatekeys(Updatekeys),
+    /// Add or delete a key group
+    ///
+    /// Example: sopskit groups add -i --file secrets.enc.json --age age1…
+    #[command(subcommand, verbatim_doc_comment)]
+    Groups(Groups),
+    /// Say whether a file is encrypted, as JSON
+    ///
+    /// Example: sopskit filestatus secrets.enc.json
+    #[command(verbatim_doc_comment)]
+    Filestatus(Filestatus),
+    /// Merge two edits of a file, for git: BASE, OURS and THEIRS are files; the result goes to OURS
+    ///
+    /// To install it, put «*.enc.json merge=sopskit» into .gitattributes, and run:
+    /// git config merge.sopskit.driver 'sopskit merge-driver %O %A %B %P'
+    #[command(verbatim_doc_comment)]
+    MergeDriver(MergeDriver),
+}
+
+/// How an existing file is opened.
+#[derive(Args)]
+pub(crate) struct Opening {
+    /// Do not verify the MAC: values can have been removed or, where they are in clear, changed
+    #[arg(long)]
+    pub(crate) ignore_mac: bool,
+    /// The order in which kinds of keys are tried; there is only age here
+    #[arg(long, value_name = "KINDS")]
+    pub(crate) decryption_order: Option<String>,
+}
+
+/// The types of a file that is edited in place. The encrypted form is JSON for both.
+#[derive(Args)]
+pub(crate) struct Types {
+    /// json or binary [default: by the name of the file]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) input_type: Option<String>,
+    /// json or binary [default: by the name of the file]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) output_type: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Edit {
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) types: Types,
+    #[command(flatten)]
+    pub(crate) opening: Opening,
+    #[command(flatten)]
+    pub(crate) new_file: NewFile,
+}
+
+#[derive(Args)]
+pub(crate) struct Set {
+    pub(crate) file: Option<PathBuf>,
+    /// Where, as in '["db"]["ports"][0]'
+    pub(crate) index: Option<String>,
+    /// What, as JSON
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) value: Option<OsString>,
+    /// VALUE names a file that holds the value: other users see the arguments of a program
+    #[arg(long)]
+    pub(crate) value_file: bool,
+    /// The value comes from standard input
+    #[arg(long)]
+    pub(crate) value_stdin: bool,
+    /// Write nothing when the value is there already
+    #[arg(long)]
+    pub(crate) idempotent: bool,
+    #[command(flatten)]
+    pub(crate) types: Types,
+    #[command(flatten)]
+    pub(crate) opening: Opening,
+    /// Taken for the sake of scripts; sops has it here and does not look at it
+    #[arg(long, value_name = "N", hide = true)]
+    shamir_secret_sharing_threshold: Option<usize>,
+}
+
+#[derive(Args)]
+pub(crate) struct Unset {
+    pub(crate) file: Option<PathBuf>,
+    /// Where, as in '["db"]["ports"][0]'
+    pub(crate) index: Option<String>,
+    /// It is no failure when there is nothing
+    #[arg(long)]
+    pub(crate) idempotent: bool,
+    #[command(flatten)]
+    pub(crate) types: Types,
+    #[command(flatten)]
+    pub(crate) opening: Opening,
+    /// Taken for the sake of scripts; sops has it here and does not look at it
+    #[arg(long, value_name = "N", hide = true)]
+    shamir_secret_sharing_threshold: Option<usize>,
+}
+
+#[derive(Args)]
+pub(crate) struct Rotate {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    /// Recipients to add to the first key group, separated by commas
+    #[arg(long, value_name = "RECIPIENTS")]
+    pub(crate) add_age: Option<String>,
+    /// Recipients to remove, separated by commas
+    #[arg(long, value_name = "RECIPIENTS")]
+    pub(crate) rm_age: Option<String>,
+    #[command(flatten)]
+    pub(crate) opening: Opening,
+}
+
+#[derive(Args)]
+pub(crate) struct Updatekeys {
+    pub(crate) files: Vec<PathBuf>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// json or binary [default: by the name of the file]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) input_type: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Groups {
+    /// Add a key group, the last one
+    Add {
+        /// Its recipients, separated by commas
+        #[arg(long, value_name = "RECIPIENTS")]
+        age: Option<String>,
+        #[command(flatten)]
+        target: GroupTarget,
+    },
+    /// Delete a key group
+    Delete {
+        /// Which one, from 0
+        index: Option<usize>,
+        #[command(flatten)]
+        target: GroupTarget,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct GroupTarget {
+    /// The encrypted file
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Write the result back to the file
+    #[arg(short, long)]
+    pub(crate) in_place: bool,
+    /// How many key groups must open the file together [default: as many as before]
+    #[arg(long, value_name = "N")]
+    pub(crate) shamir_secret_sharing_threshold: Option<usize>,
+}
+
+#[derive(Args)]
+pub(crate) struct Filestatus {
+    pub(crate) file: Option<PathBuf>,
+    /// json or binary [default: by the name of the file]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) input_type: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct MergeDriver {
+    pub(crate) base: PathBuf,
+    pub(crate) ours: PathBuf,
+    pub(crate) theirs: PathBuf,
+    /// The name of the file in the repository, for messages
+    pub(crate) path: Option<PathBuf>,
 }
 
 #[derive(Args)]
 pub(crate) struct Encrypt {
     #[command(flatten)]
     pub(crate) files: Files,
+    #[command(flatten)]
+    pub(crate) new_file: NewFile,
+}
+
+/// For whom and how a new file is encrypted.
+#[derive(Args)]
+pub(crate) struct NewFile {
     /// Recipients, separated by commas; without it those of $SOPS_AGE_RECIPIENTS, else of the config file
     #[arg(short, long, value_name = "RECIPIENTS")]
     pub(crate) age: Option<String>,
@@ -86,12 +284,8 @@ pub(crate) struct Decrypt {
     /// Print one value only, as in '["db"]["ports"][0]'
     #[arg(long, value_name = "PATH")]
     pub(crate) extract: Option<String>,
-    /// Do not verify the MAC: values can have been removed or, where they are in clear, changed
-    #[arg(long)]
-    pub(crate) ignore_mac: bool,
-    /// The order in which kinds of keys are tried; there is only age here
-    #[arg(long, value_name = "KINDS")]
-    pub(crate) decryption_order: Option<String>,
+    #[command(flatten)]
+    pub(crate) opening: Opening,
 }
 
 /// Where the input comes from and the output goes.
@@ -116,7 +310,7 @@ pub(crate) struct Files {
     pub(crate) filename_override: Option<PathBuf>,
 }
 
-/// Turns the old form without a command, `-d FILE` or `-e FILE`, into the form with one.
+/// Turns the old form without a command, `-d FILE`, `-e FILE` or `-r FILE`, into the form with one.
 pub(crate) fn modern(mut args: Vec<OsString>) -> Vec<OsString> {
     let cli = Cli::command();
     let with_value: Vec<String> = cli
@@ -134,6 +328,7 @@ pub(crate) fn modern(mut args: Vec<OsString>) -> Vec<OsString> {
         let command = match arg {
             "-d" | "--decrypt" => "decrypt",
             "-e" | "--encrypt" => "encrypt",
+            "-r" | "--rotate" => "rotate",
             "--" => break,
             flag if with_value.iter().any(|known| known == flag) => {
                 at += 2;

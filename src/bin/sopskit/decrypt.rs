@@ -1,18 +1,18 @@
 //! `sopskit decrypt`.
 
-use sopskit::{Bytes, EncryptedDocument, Environment, Error, Identities, Indent, KeyPath, Passphrase};
-use zeroize::Zeroizing;
+use sopskit::{Bytes, EncryptedDocument, Error, Indent, KeyPath};
 
 use crate::args::{Decrypt, Global};
 use crate::config;
-use crate::exit::{self, Failure};
+use crate::exit::Failure;
+use crate::keys;
 
 pub(crate) fn run(command: &Decrypt, global: &Global) -> Result<(), Failure> {
     let files = &command.files;
     files.check()?;
     files.input_format()?;
     let extract = command.extract.as_deref().map(str::parse::<KeyPath>).transpose()?;
-    check_order(command)?;
+    command.opening.check()?;
     // Decrypted, a file goes nowhere but where it was asked to go, and only whole.
     let plain = open(command, global, extract.as_ref())?;
     files.write(&plain)
@@ -38,37 +38,11 @@ fn open(command: &Decrypt, global: &Global, extract: Option<&KeyPath>) -> Result
         None => error,
     };
     let sealed = EncryptedDocument::parse(&bytes).map_err(in_file)?;
-    let identities = identities(global);
-    let document =
-        if command.ignore_mac { sealed.decrypt_ignoring_mac(&identities) } else { sealed.decrypt(&identities) };
-    let document = document.map_err(in_file)?;
+    let identities = keys::identities(global);
+    let document = command.opening.open(&sealed, &identities).map_err(in_file)?;
     let plain = match extract.filter(|path| !path.is_empty()) {
         None => format.write(document.tree(), indent),
         Some(path) => document.get(path.clone()).and_then(|value| format.write_value(value, indent)),
     };
     Ok(plain.map_err(in_file)?)
-}
-
-/// The identities that sops would use, with its leave to run programs and to ask at the terminal.
-fn identities(global: &Global) -> Identities {
-    let environment = Environment::process().with_commands();
-    if global.non_interactive {
-        return Identities::from_environment(&environment);
-    }
-    let prompt = Passphrase::new(|what| {
-        // Without a terminal there is nobody to ask.
-        rpassword::prompt_password(format!("Passphrase of {what}: ")).ok().map(Zeroizing::new)
-    });
-    Identities::from_environment(&environment.with_passphrase(prompt))
-}
-
-/// sops takes each kind once. There is but one kind here, so the order itself changes nothing.
-fn check_order(command: &Decrypt) -> Result<(), Failure> {
-    let kinds: Vec<&str> = command.decryption_order.as_deref().unwrap_or_default().split(',').collect();
-    match kinds.iter().enumerate().find(|(index, kind)| kinds[..*index].contains(kind)) {
-        None => Ok(()),
-        Some((_, kind)) => {
-            Err(Failure::new(exit::DUPLICATE_KEY_KIND, format!("{kind:?} stands twice in --decryption-order")))
-        }
-    }
 }

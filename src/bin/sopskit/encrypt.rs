@@ -1,8 +1,10 @@
 //! `sopskit encrypt`.
 
+use std::path::Path;
+
 use sopskit::{CreationRule, EncryptOptions, Environment, ErrorKind, Format, Recipients, Rule};
 
-use crate::args::{Encrypt, Global};
+use crate::args::{Encrypt, Global, NewFile};
 use crate::config;
 use crate::exit::{self, Failure};
 
@@ -26,9 +28,26 @@ pub(crate) fn run(command: &Encrypt, global: &Global) -> Result<(), Failure> {
     let input = files.input_format()?;
     // An encrypted file is JSON whatever the output type; the name must still be one that is known.
     files.output_format()?;
+    let (options, recipients) = plan(&command.new_file, global, files.name(), input)?;
+    let bytes = files.read()?;
+    let tree = input.parse(&bytes).map_err(|error| match &files.file {
+        Some(file) => error.in_file(file),
+        None => error,
+    })?;
+    let sealed = options.encrypt(tree, &recipients)?;
+    files.write(sealed.to_string().as_bytes())
+}
+
+/// How and for whom a new file of this name is encrypted: by the flags, the environment and the config file.
+pub(crate) fn plan(
+    command: &NewFile,
+    global: &Global,
+    name: Option<&Path>,
+    format: Format,
+) -> Result<(EncryptOptions, Recipients), Failure> {
     let config = config::load(global)?;
     let explicit = recipients(command)?;
-    let creation_rule = match (&config, files.name()) {
+    let creation_rule = match (&config, name) {
         (Some(config), Some(name)) => match config.creation_rule(name) {
             Err(error) if error.kind() == ErrorKind::NoCreationRule && explicit.is_some() => None,
             rule => Some(rule?),
@@ -44,19 +63,12 @@ pub(crate) fn run(command: &Encrypt, global: &Global) -> Result<(), Failure> {
         }
     };
     let recipients = with_threshold(recipients, command.shamir_secret_sharing_threshold)?;
-    let options =
-        options(command, global, creation_rule.as_ref(), input)?.indent(global.indent(config.as_ref(), input)?);
-    let bytes = files.read()?;
-    let tree = input.parse(&bytes).map_err(|error| match &files.file {
-        Some(file) => error.in_file(file),
-        None => error,
-    })?;
-    let sealed = options.encrypt(tree, &recipients)?;
-    files.write(sealed.to_string().as_bytes())
+    let options = options(command, global, creation_rule.as_ref(), format)?;
+    Ok((options.indent(global.indent(config.as_ref(), format)?), recipients))
 }
 
 /// The recipients that were named by a flag or a variable.
-fn recipients(command: &Encrypt) -> Result<Option<Recipients>, Failure> {
+fn recipients(command: &NewFile) -> Result<Option<Recipients>, Failure> {
     let is_set = |name: &&&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if let Some(name) = FOREIGN_KEYS.iter().find(is_set) {
         let message = format!("{name} is set, but there is no way here to wrap a key for it; unset it, or use sops");
@@ -78,7 +90,7 @@ fn with_threshold(recipients: Recipients, threshold: Option<usize>) -> Result<Re
 
 /// What the creation rule says, and the flags over it.
 fn options(
-    command: &Encrypt,
+    command: &NewFile,
     global: &Global,
     creation_rule: Option<&CreationRule>,
     format: Format,
@@ -103,7 +115,7 @@ fn options(
 }
 
 /// The rule that a flag sets.
-fn rule(command: &Encrypt, global: &Global) -> Result<Option<Rule>, Failure> {
+fn rule(command: &NewFile, global: &Global) -> Result<Option<Rule>, Failure> {
     type Make = fn(&str) -> sopskit::Result<Rule>;
     let flags: [(&str, &Option<String>, Make); 6] = [
         ("--unencrypted-suffix", &command.unencrypted_suffix, |suffix| Ok(Rule::unencrypted_suffix(suffix))),

@@ -6,17 +6,23 @@ pub(crate) const GENERIC: u8 = 1;
 pub(crate) const CONFLICTING_PARAMETERS: u8 = 8;
 pub(crate) const NO_ENCRYPTION_KEY: u8 = 111;
 pub(crate) const DUPLICATE_KEY_KIND: u8 = 112;
-const CANNOT_READ: u8 = 2;
-const CANNOT_WRITE: u8 = 3;
+pub(crate) const CANNOT_READ: u8 = 2;
+pub(crate) const CANNOT_WRITE: u8 = 3;
 const CANNOT_DUMP_TREE: u8 = 4;
 const CANNOT_DECRYPT_TREE: u8 = 25;
 const MAC_MISMATCH: u8 = 51;
 const INVALID_PATH: u8 = 91;
 pub(crate) const CANNOT_READ_CONFIG: u8 = 5;
 pub(crate) const NO_CONFIG: u8 = 61;
-const NO_FILE: u8 = 100;
+pub(crate) const NO_FILE: u8 = 100;
 const NO_DATA_KEY: u8 = 128;
 const ALREADY_ENCRYPTED: u8 = 203;
+
+pub(crate) const INVALID_SET: u8 = 7;
+pub(crate) const CANNOT_CHANGE_KEYS: u8 = 49;
+pub(crate) const INTERRUPTED: u8 = 85;
+pub(crate) const NOT_CHANGED: u8 = 200;
+pub(crate) const NO_EDITOR: u8 = 201;
 
 /// What ends the program: its exit code and what it says.
 pub(crate) struct Failure {

@@ -3,9 +3,9 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use sopskit::{Bytes, Config, Format, Indent};
+use sopskit::{Bytes, Config, Error, ErrorKind, Format, Indent};
 
-use crate::args::{Files, Global};
+use crate::args::{Files, Global, Types};
 use crate::exit::{self, Failure};
 
 impl Files {
@@ -30,16 +30,7 @@ impl Files {
     pub(crate) fn write(&self, content: &[u8]) -> Result<(), Failure> {
         match self.output.as_ref().or(self.file.as_ref().filter(|_| self.in_place)) {
             Some(path) => Ok(sopskit::replace_file(path, content)?),
-            None => {
-                let mut stdout = io::stdout().lock();
-                match stdout.write_all(content).and_then(|()| stdout.flush()) {
-                    // Whoever closed the pipe has read enough.
-                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-                    written => written.map_err(|error| {
-                        Failure::new(exit::GENERIC, format!("cannot write to standard output: {error}"))
-                    }),
-                }
-            }
+            None => print(content),
         }
     }
 
@@ -57,10 +48,47 @@ impl Files {
     }
 
     fn format(&self, named: Option<&str>) -> Result<Format, Failure> {
-        Ok(match named {
-            Some(name) => Format::from_name(name)?,
-            None => Format::from_path(self.name().unwrap_or(Path::new("")))?,
-        })
+        format(named, self.name().unwrap_or(Path::new("")))
+    }
+}
+
+impl Types {
+    /// The format of the plaintext.
+    pub(crate) fn check(&self, file: &Path) -> Result<Format, Failure> {
+        format(self.output_type.as_deref(), file)?;
+        format(self.input_type.as_deref(), file)
+    }
+}
+
+/// The format that a flag names, else that of the name of a file.
+pub(crate) fn format(named: Option<&str>, file: &Path) -> Result<Format, Failure> {
+    Ok(match named {
+        Some(name) => Format::from_name(name)?,
+        None => Format::from_path(file)?,
+    })
+}
+
+/// A file that a command needs to be named.
+pub(crate) fn named(file: Option<&Path>) -> Result<&Path, Failure> {
+    file.ok_or_else(|| Failure::new(exit::NO_FILE, "no file is named"))
+}
+
+/// What becomes of an existing file that a command changes: 2 for one that is not there, as in sops.
+pub(crate) fn unreadable(error: Error) -> Failure {
+    let is_missing = error.kind() == ErrorKind::Read && error.is_not_found();
+    let failure = Failure::from(error);
+    if is_missing { Failure { code: exit::CANNOT_READ, ..failure } } else { failure }
+}
+
+/// Writes to standard output.
+pub(crate) fn print(content: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(content).and_then(|()| stdout.flush()) {
+        // Whoever closed the pipe has read enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => {
+            written.map_err(|error| Failure::new(exit::GENERIC, format!("cannot write to standard output: {error}")))
+        }
     }
 }
 

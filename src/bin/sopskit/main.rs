@@ -7,9 +7,16 @@
 mod args;
 mod config;
 mod decrypt;
+mod desk;
+mod edit;
 mod encrypt;
 mod exit;
 mod files;
+mod filestatus;
+mod keys;
+mod merge_driver;
+mod rotate;
+mod set;
 
 use std::process::ExitCode;
 
@@ -30,6 +37,14 @@ fn main() -> ExitCode {
     let done = match &cli.command {
         Command::Encrypt(command) => encrypt::run(command, &cli.global),
         Command::Decrypt(command) => decrypt::run(command, &cli.global),
+        Command::Edit(command) => edit::run(command, &cli.global),
+        Command::Set(command) => set::set(command, &cli.global),
+        Command::Unset(command) => set::unset(command, &cli.global),
+        Command::Rotate(command) => rotate::rotate(command, &cli.global),
+        Command::Updatekeys(command) => rotate::updatekeys(command, &cli.global),
+        Command::Groups(command) => rotate::groups(command, &cli.global),
+        Command::Filestatus(command) => filestatus::run(command),
+        Command::MergeDriver(command) => merge_driver::run(command, &cli.global),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,208 @@
+//! Two edits of one document become one: a three-way merge by key path.
+
+use std::sync::Arc;
+
+use super::Document;
+use crate::error::{Error, Result};
+use crate::keys::{self, KeyService, NoService, Recipients};
+use crate::metadata::{Metadata, SOPS};
+use crate::path::{KeyPath, Segment};
+use crate::tree::{Map, Value};
+
+impl Document {
+    /// Takes over what `theirs` changed since `base`: the document becomes the merge of the two, and [`encrypt`](Self::encrypt) makes a MAC that fits.
+    ///
+    /// Objects are merged key by key. An array is merged item by item where both sides have left its length alone, else it is one value. `base` is
+    /// `None` when both sides made the file anew. Recipients and the rule are merged too. A new data key of either side is kept, and leaves keep their text where
+    /// they are under the data key of the result.
+    ///
+    /// ```
+    /// use sopskit::{EncryptedDocument, Identities};
+    ///
+    /// let identities = Identities::from_file("fixtures/keys/alice.txt")?;
+    /// let sealed = EncryptedDocument::parse(&std::fs::read("fixtures/3.13.2/token-like/sealed.json")?)?;
+    /// let (base, mut ours, mut theirs) =
+    ///     (sealed.decrypt(&identities)?, sealed.decrypt(&identities)?, sealed.decrypt(&identities)?);
+    /// ours.set(r#"["a"]"#, 1)?;
+    /// theirs.set(r#"["b"]"#, 2)?;
+    /// ours.merge(Some(&base), &theirs)?;
+    /// assert_eq!(ours.get(r#"["b"]"#)?.as_i64(), Some(2));
+    ///
+    /// theirs.set(r#"["a"]"#, 3)?;
+    /// let error = ours.merge(Some(&base), &theirs).unwrap_err();
+    /// assert_eq!(error.conflicts()[0].to_string(), r#"["a"]"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::MergeConflict`](crate::ErrorKind::MergeConflict) with the key paths that both sides changed in different ways, those below `["sops"]` for
+    /// recipients and rule; [`ErrorKind::CannotWrap`](crate::ErrorKind::CannotWrap) when data key and recipients of the two sides must be brought together, and one is not of age. Nothing is
+    /// changed then.
+    pub fn merge(&mut self, base: Option<&Document>, theirs: &Document) -> Result<()> {
+        self.merge_with(base, theirs, &NoService)
+    }
+
+    /// As [`merge`](Self::merge), with a key service that wraps for master keys that are not of age.
+    ///
+    /// # Errors
+    /// As [`merge`](Self::merge).
+    pub fn merge_with(&mut self, base: Option<&Document>, theirs: &Document, service: &dyn KeyService) -> Result<()> {
+        // A new data key of theirs wins over our old one: somebody can have been removed by it.
+        let rotated =
+            |document: &Document| base.is_some_and(|base| base.data_key.as_bytes() != document.data_key.as_bytes());
+        let takes_theirs = rotated(theirs) && !rotated(self);
+        // Under another rule a leaf in clear would stay in clear.
+        let same_rule = self.metadata.rule().field() == theirs.metadata.rule().field();
+        let same_key = self.data_key.as_bytes() == theirs.data_key.as_bytes();
+        let usable = |document: &Document, is_chosen: bool| {
+            same_rule && document.sealed_under_data_key && (is_chosen || same_key)
+        };
+        let mut merge = Merge {
+            path: Vec::new(),
+            conflicts: Vec::new(),
+            keeps_ours: usable(self, !takes_theirs),
+            keeps_theirs: usable(theirs, takes_theirs),
+        };
+        let empty = Map::new();
+        let base_tree = base.map_or(&empty, |base| &base.tree);
+        let (tree, sealed) =
+            merge.objects(base_tree, (&self.tree, Some(&self.sealed)), (&theirs.tree, Some(&theirs.sealed)));
+        let recipients = merge.recipients(base, self, theirs);
+        let fields = merge.metadata(base.map(|base| &base.metadata), &self.metadata, &theirs.metadata);
+        if !merge.conflicts.is_empty() {
+            return Err(Error::merge_conflict(merge.conflicts));
+        }
+        let chosen = if takes_theirs { theirs } else { &*self };
+        let mut metadata = chosen.metadata.with_settings(&fields)?;
+        if Recipients::of(&metadata) != recipients {
+            keys::update(&mut metadata, &recipients, &chosen.data_key, service)?;
+        }
+        let data_key = chosen.data_key.clone();
+        crate::tree::edit::wipe_numbers(&mut self.tree);
+        self.tree = tree;
+        self.sealed = Arc::new(sealed);
+        self.sealed_under_data_key = true;
+        self.data_key = data_key;
+        self.metadata = metadata;
+        self.changed = true;
+        Ok(())
+    }
+}
+
+/// A value of one side, and its leaf as it stands in the file.
+type Side<'a, T> = (&'a T, Option<&'a T>);
+
+struct Merge {
+    path: Vec<Segment>,
+    conflicts: Vec<KeyPath>,
+    keeps_ours: bool,
+    keeps_theirs: bool,
+}
+
+impl Merge {
+    fn objects(&mut self, base: &Map, ours: Side<'_, Map>, theirs: Side<'_, Map>) -> (Map, Map) {
+        let (mut tree, mut sealed) = (Map::new(), Map::new());
+        let of_theirs = theirs.0.keys().filter(|key| !ours.0.contains_key(key));
+        for key in ours.0.keys().chain(of_theirs) {
+            let side = |side: Side<'_, Map>| {
+                Some((side.0.get(key)?.clone(), side.1.and_then(|sealed| sealed.get(key)).cloned()))
+            };
+            let (our_side, their_side) = (side(ours), side(theirs));
+            self.path.push(Segment::from(key));
+            let merged = self.values(base.get(key), our_side.as_ref(), their_side.as_ref());
+            self.path.pop();
+            if let Some((value, leaf)) = merged {
+                tree.insert(key, value);
+                sealed.insert(key, leaf);
+            }
+        }
+        (tree, sealed)
+    }
+
+    /// What a place holds that at least one side has; `None` where it is to be gone. Of a conflict our side is taken.
+    fn values(
+        &mut self,
+        base: Option<&Value>,
+        ours: Option<&(Value, Option<Value>)>,
+        theirs: Option<&(Value, Option<Value>)>,
+    ) -> Option<(Value, Value)> {
+        let keep = |side: Option<&(Value, Option<Value>)>, usable: bool| {
+            let (value, leaf) = side?;
+            Some((value.clone(), leaf.clone().filter(|_| usable).unwrap_or(Value::Null)))
+        };
+        let (our_value, their_value) = (ours.map(|side| &side.0), theirs.map(|side| &side.0));
+        if our_value == their_value {
+            return if self.keeps_ours { keep(ours, true) } else { keep(theirs, self.keeps_theirs) };
+        }
+        if our_value == base {
+            return keep(theirs, self.keeps_theirs);
+        }
+        if their_value == base {
+            return keep(ours, self.keeps_ours);
+        }
+        match (ours, theirs) {
+            (Some((Value::Object(our_map), our_leaf)), Some((Value::Object(their_map), their_leaf))) => {
+                let empty = Map::new();
+                let base = base.and_then(Value::as_object).unwrap_or(&empty);
+                let leaves = |leaf: &'_ Option<Value>| leaf.as_ref().and_then(Value::as_object).cloned();
+                let (our_leaves, their_leaves) = (leaves(our_leaf), leaves(their_leaf));
+                let (tree, sealed) =
+                    self.objects(base, (our_map, our_leaves.as_ref()), (their_map, their_leaves.as_ref()));
+                Some((Value::Object(tree), Value::Object(sealed)))
+            }
+            (Some((Value::Array(our_items), our_leaf)), Some((Value::Array(their_items), their_leaf)))
+                if base.and_then(Value::as_array).is_some_and(|base| base.len() == our_items.len())
+                    && our_items.len() == their_items.len() =>
+            {
+                let base = base.and_then(Value::as_array).unwrap_or_default();
+                let item = |items: &[Value], leaf: &Option<Value>, index: usize| {
+                    let leaf = leaf.as_ref().and_then(Value::as_array).and_then(|leaves| leaves.get(index)).cloned();
+                    (items[index].clone(), leaf)
+                };
+                let (mut values, mut leaves) = (Vec::new(), Vec::new());
+                for (index, base) in base.iter().enumerate() {
+                    self.path.push(Segment::Index(index));
+                    let (ours, theirs) = (item(our_items, our_leaf, index), item(their_items, their_leaf, index));
+                    if let Some((value, leaf)) = self.values(Some(base), Some(&ours), Some(&theirs)) {
+                        values.push(value);
+                        leaves.push(leaf);
+                    }
+                    self.path.pop();
+                }
+                Some((Value::Array(values), Value::Array(leaves)))
+            }
+            _ => {
+                self.conflicts.push(self.path.iter().cloned().collect());
+                keep(ours.or(theirs), false)
+            }
+        }
+    }
+
+    fn recipients(&mut self, base: Option<&Document>, ours: &Document, theirs: &Document) -> Recipients {
+        let of = |document: &Document| Recipients::of(&document.metadata);
+        let (base, ours, theirs) = (base.map(of), of(ours), of(theirs));
+        if ours == theirs || base.as_ref() == Some(&theirs) {
+            return ours;
+        }
+        if base.as_ref() == Some(&ours) {
+            return theirs;
+        }
+        self.conflicts.push(
+            [SOPS, if ours.groups().len() == 1 { "age" } else { "key_groups" }]
+                .map(Segment::from)
+                .into_iter()
+                .collect(),
+        );
+        ours
+    }
+
+    /// The fields that are neither of the master keys nor new with each write.
+    fn metadata(&mut self, base: Option<&Metadata>, ours: &Metadata, theirs: &Metadata) -> Map {
+        self.path.push(Segment::from(SOPS));
+        let base = base.map(Metadata::settings).unwrap_or_default();
+        let (ours, theirs) = (ours.settings(), theirs.settings());
+        let (fields, _) = self.objects(&base, (&ours, None), (&theirs, None));
+        self.path.pop();
+        fields
+    }
+}

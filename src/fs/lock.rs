@@ -1,0 +1,108 @@
+//! A file that is locked while it is read, changed and written.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fs4::{FileExt, TryLockError};
+use rand::Rng as _;
+
+use super::{read_wiped, temporary};
+use crate::error::{Error, ErrorKind, Result};
+use crate::secret::Bytes;
+
+/// How long a pause between two tries for the lock is at most.
+const MAX_PAUSE: Duration = Duration::from_millis(8);
+
+/// A file that no other process and thread of this crate writes. The lock is one of the operating system on the file itself, so that
+/// it ends with the process and leaves nothing behind.
+pub(crate) struct Locked {
+    /// The file as the caller names it, for errors.
+    path: PathBuf,
+    /// What is replaced: where links lead to.
+    target: PathBuf,
+    content: Bytes,
+    // Held open, and with it the lock.
+    _file: File,
+}
+
+impl Locked {
+    /// Waits for the lock of a file, but not longer than `wait`, and reads the file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Read`], [`ErrorKind::Busy`].
+    pub(crate) fn open(path: &Path, wait: Duration) -> Result<Self> {
+        let unreadable = |error| Error::io(ErrorKind::Read, path, error);
+        let deadline = Instant::now() + wait;
+        loop {
+            let target = fs::canonicalize(path).map_err(unreadable)?;
+            let file = File::open(&target).map_err(unreadable)?;
+            if !file.metadata().map_err(unreadable)?.is_file() {
+                let error =
+                    io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file, and cannot be edited in place");
+                return Err(unreadable(error));
+            }
+            match FileExt::try_lock(&file) {
+                Ok(()) if is_still_at(&file, &target) => {
+                    let length = file.metadata().map_err(unreadable)?.len();
+                    let room = usize::try_from(length).unwrap_or_default();
+                    let content = read_wiped(&file, room).map_err(unreadable)?;
+                    return Ok(Locked { path: path.to_owned(), target, content, _file: file });
+                }
+                // It was replaced while this process waited: the lock is on a file that is gone.
+                Ok(()) => continue,
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(unreadable(error)),
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let detail = format!("it did not become free within {} seconds", wait.as_secs_f32());
+                return Err(Error::with_detail(ErrorKind::Busy, detail).in_file(path));
+            }
+            // Of random length, so that of several that wait each gets its turn.
+            thread::sleep(rand::thread_rng().gen_range(Duration::from_micros(500)..MAX_PAUSE).min(left));
+        }
+    }
+
+    pub(crate) fn content(&self) -> &[u8] {
+        &self.content
+    }
+
+    /// Replaces the file, unless somebody who honours no lock has changed it since it was read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`], [`ErrorKind::Write`]. The file is then as it was.
+    pub(crate) fn replace(self, content: &[u8]) -> Result<()> {
+        let mut conflict = false;
+        let unchanged = || match fs::read(&self.target) {
+            Ok(now) if now == *self.content => Ok(()),
+            _ => {
+                conflict = true;
+                Err(io::ErrorKind::InvalidData.into())
+            }
+        };
+        let written = temporary::replace(&self.target, content, unchanged);
+        if conflict {
+            return Err(Error::new(ErrorKind::Conflict).in_file(&self.path));
+        }
+        written.map_err(|error| Error::io(ErrorKind::Write, &self.path, error))
+    }
+}
+
+/// Whether an open file is the one that its path leads to.
+#[cfg(unix)]
+fn is_still_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+/// Elsewhere a file that is open cannot be replaced, and so still is the one.
+#[cfg(not(unix))]
+fn is_still_at(_: &File, _: &Path) -> bool {
+    true
+}

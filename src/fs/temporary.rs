@@ -1,0 +1,127 @@
+//! The private file that takes the place of another.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use fs4::{FileExt, TryLockError};
+use rand::Rng as _;
+
+const PREFIX: &str = ".sopskit-";
+const SUFFIX: &str = ".tmp";
+
+/// Puts `content` in the place of `target`, which is no link, unless `check` objects at the last moment.
+pub(super) fn replace(target: &Path, content: &[u8], check: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let old = match fs::metadata(target) {
+        Ok(old) => Some(old),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let directory = match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    remove_abandoned(directory);
+    let temporary = Temporary::create(directory)?;
+    (&temporary.file).write_all(content)?;
+    if let Some(old) = old {
+        keep_owner(&temporary.file, &old)?;
+        temporary.file.set_permissions(old.permissions())?;
+    }
+    temporary.file.sync_all()?;
+    // Opened first: once the file is replaced, nothing may fail any more.
+    let directory = File::open(directory).ok();
+    check()?;
+    temporary.rename(target)?;
+    // Makes the rename itself survive a crash, where the system lets a directory be synced.
+    if let Some(directory) = directory {
+        let _ = directory.sync_all();
+    }
+    Ok(())
+}
+
+/// A private file beside its target, removed on drop unless it was renamed. It is locked as long as its process lives.
+struct Temporary {
+    file: File,
+    path: PathBuf,
+    renamed: bool,
+}
+
+impl Temporary {
+    fn create(directory: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        loop {
+            let path = directory.join(format!("{PREFIX}{:016x}{SUFFIX}", rand::rngs::OsRng.r#gen::<u64>()));
+            let file = match options.open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(error),
+            };
+            let locked = lock_or_go_without(&file);
+            let temporary = Temporary { file, path, renamed: false };
+            // Another process can have taken it for abandoned in the moment before it was locked.
+            if locked && temporary.path.exists() {
+                return Ok(temporary);
+            }
+        }
+    }
+
+    fn rename(mut self, target: &Path) -> io::Result<()> {
+        fs::rename(&self.path, target)?;
+        self.renamed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.renamed {
+            // There is nothing better to do when this fails too; the file holds no plaintext that the target would not.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Whether nobody else holds the lock of the file. A file system without locks has no abandoned files that could be told from others.
+fn lock_or_go_without(file: &File) -> bool {
+    !matches!(FileExt::try_lock(file), Err(TryLockError::WouldBlock))
+}
+
+/// Removes temporary files whose process was killed: those that nobody holds locked. Nothing depends on whether that succeeds.
+fn remove_abandoned(directory: &Path) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let is_ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
+        if !is_ours || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        if let Ok(file) = File::open(entry.path()) {
+            if FileExt::try_lock(&file).is_ok() {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+/// Gives a new file the owner and the group of the old one.
+#[cfg(unix)]
+fn keep_owner(new: &File, old: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    let now = new.metadata()?;
+    if (now.uid(), now.gid()) == (old.uid(), old.gid()) {
+        return Ok(());
+    }
+    let problem =
+        |error: io::Error| io::Error::new(error.kind(), format!("its owner and group could not be kept: {error}"));
+    fchown(new, Some(old.uid()), Some(old.gid())).map_err(problem)
+}
+
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps, reason = "as the other one")]
+fn keep_owner(_: &File, _: &Metadata) -> io::Result<()> {
+    Ok(())
+}

@@ -80,9 +80,13 @@ fn a_killed_writer_leaves_the_old_file_or_the_new_one_and_no_other_file_for_long
     let runs = if is_full() { 500 } else { 20 };
     let (directory, path) = file();
     let alice = identities("alice");
-    let started = Instant::now();
-    assert!(set(&path, "k", "0").status().unwrap().success());
-    let longest = started.elapsed();
+    let whole_run = || {
+        let started = Instant::now();
+        assert!(set(&path, "k", "0").status().unwrap().success());
+        started.elapsed()
+    };
+    // Of several, since the first one takes longer; so that most are killed at work.
+    let longest = (0..5).map(|_| whole_run()).min().unwrap();
     let (mut killed, mut old, mut left_behind) = (0, 0, 0);
     let mut before = 0;
     for run in 1..=runs {

@@ -118,6 +118,18 @@ pub(crate) struct Types {
     pub(crate) output_type: Option<String>,
 }
 
+/// A file that `set` and `unset` change.
+#[derive(Args)]
+pub(crate) struct Existing {
+    #[command(flatten)]
+    pub(crate) types: Types,
+    #[command(flatten)]
+    pub(crate) opening: Opening,
+    /// Taken for the sake of scripts; sops has it here and does not look at it
+    #[arg(long, value_name = "N", hide = true)]
+    shamir_secret_sharing_threshold: Option<usize>,
+}
+
 #[derive(Args)]
 pub(crate) struct Edit {
     pub(crate) file: Option<PathBuf>,
@@ -147,12 +159,7 @@ pub(crate) struct Set {
     #[arg(long)]
     pub(crate) idempotent: bool,
     #[command(flatten)]
-    pub(crate) types: Types,
-    #[command(flatten)]
-    pub(crate) opening: Opening,
-    /// Taken for the sake of scripts; sops has it here and does not look at it
-    #[arg(long, value_name = "N", hide = true)]
-    shamir_secret_sharing_threshold: Option<usize>,
+    pub(crate) existing: Existing,
 }
 
 #[derive(Args)]
@@ -164,12 +171,7 @@ pub(crate) struct Unset {
     #[arg(long)]
     pub(crate) idempotent: bool,
     #[command(flatten)]
-    pub(crate) types: Types,
-    #[command(flatten)]
-    pub(crate) opening: Opening,
-    /// Taken for the sake of scripts; sops has it here and does not look at it
-    #[arg(long, value_name = "N", hide = true)]
-    shamir_secret_sharing_threshold: Option<usize>,
+    pub(crate) existing: Existing,
 }
 
 #[derive(Args)]

@@ -22,11 +22,11 @@ pub(crate) fn set(command: &Set, global: &Global) -> Result<(), Failure> {
             return Err(Failure::new(exit::NO_FILE, format!("it takes {needs}")));
         }
     };
-    command.types.check(file)?;
-    command.opening.check()?;
+    command.existing.types.check(file)?;
+    command.existing.opening.check()?;
     let path = parse_path(path)?;
     let value = value(command)?;
-    edit_options(&command.opening)
+    edit_options(&command.existing.opening)
         .edit_file(file, &keys::identities(global), |document| {
             let changed = document.set(path.clone(), value.clone())?;
             if !changed && !command.idempotent {
@@ -41,10 +41,10 @@ pub(crate) fn unset(command: &Unset, global: &Global) -> Result<(), Failure> {
     let (Some(file), Some(index)) = (&command.file, &command.index) else {
         return Err(Failure::new(exit::NO_FILE, "it takes a file and an index"));
     };
-    command.types.check(file)?;
-    command.opening.check()?;
+    command.existing.types.check(file)?;
+    command.existing.opening.check()?;
     let path = parse_path(index)?;
-    edit_options(&command.opening)
+    edit_options(&command.existing.opening)
         .edit_file(file, &keys::identities(global), |document| match document.unset(path.clone()) {
             Err(error) if error.kind() == ErrorKind::PathNotFound && command.idempotent => Ok(()),
             unset => unset,

@@ -161,6 +161,8 @@ fn rotate_takes_a_new_data_key_and_changes_recipients() {
     assert!(new.decrypt(&identities("bob")).is_err());
     assert_ne!(new.tree().get("access_token"), old_leaf.tree().get("access_token"));
     place.run(111, &["rotate", "-i", "--rm-age", &public_key("alice"), FILE]);
+    let (_, stderr) = place.run(0, &["rotate", "-i", "--rm-age", &public_key("carol"), FILE]);
+    assert!(stderr.contains(&public_key("carol")), "a key that is not there is not removed silently: {stderr}");
 }
 
 #[test]
@@ -313,24 +315,77 @@ fn edit_makes_a_file_that_is_not_there() {
     place.outcome(111, place.sopskit().env("EDITOR", "true").args(["edit", "other.json"]));
 }
 
+/// `sopskit edit` with this editor, at work, as the head of a process group of its own.
+fn editing(place: &Place, editor: &str) -> std::process::Child {
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("sopskit"));
+    command.env_clear().env("SOPS_AGE_KEY_FILE", format!("{FIXTURES}/keys/alice.txt"));
+    command.env("TMPDIR", place.path("tmp")).env("PATH", "/usr/bin:/bin").env("EDITOR", editor);
+    command.args(["edit", FILE]).current_dir(place.directory.path()).stdin(Stdio::null());
+    let child = std::os::unix::process::CommandExt::process_group(&mut command, 0).spawn().unwrap();
+    wait_for(&place.path("open"));
+    child
+}
+
+fn kill(signal: &str, target: &str) {
+    let kill = std::process::Command::new("/bin/kill").args(["-s", signal, "--", target]).status();
+    assert!(kill.unwrap().success());
+}
+
 #[test]
 fn a_signal_wipes_and_removes_what_the_editor_had() {
-    for signal in ["INT", "TERM"] {
+    // Ctrl-C goes to the editor too, and ends this one; kill(1) sends to one process.
+    for (signal, group) in [("INT", "-"), ("TERM", ""), ("HUP", ""), ("TERM", "-")] {
         let place = Place::new();
         let before = read(&place.file);
-        let editor = place.editor(r#"ln "$1" kept; touch open; sleep 30"#);
-        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("sopskit"));
-        command.env_clear().env("SOPS_AGE_KEY_FILE", format!("{FIXTURES}/keys/alice.txt"));
-        command.env("TMPDIR", place.path("tmp")).env("PATH", "/usr/bin:/bin").env("EDITOR", &editor);
-        command.args(["edit", FILE]).current_dir(place.directory.path()).stdin(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        wait_for(&place.path("open"));
-        let kill = std::process::Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
-        assert!(kill.unwrap().success());
+        let editor = place.editor(r#"ln "$1" kept; cp "$1" "$1~"; touch open; exec sleep 30"#);
+        let mut child = editing(&place, &editor);
+        kill(signal, &format!("{group}{}", child.id()));
         assert_eq!(child.wait().unwrap().code(), Some(85), "SIG{signal}");
         place.assert_no_plaintext_left();
         assert!(read(place.path("kept")).iter().all(|byte| *byte == 0), "the file was removed but not wiped");
         assert_eq!(read(&place.file), before);
+    }
+}
+
+#[test]
+fn an_editor_that_takes_ctrl_c_for_itself_goes_on() {
+    let place = Place::new();
+    let editor = place.editor(
+        r#"trap 'touch caught' INT; touch open; while [ ! -e caught ]; do sleep 0.05; done; echo '{"after": 1}' > "$1""#,
+    );
+    let mut child = editing(&place, &editor);
+    kill("INT", &format!("-{}", child.id()));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(place.open("alice").get(r#"["after"]"#).unwrap().as_i64(), Some(1));
+    place.assert_no_plaintext_left();
+}
+
+#[test]
+fn a_kept_edit_is_encrypted_whatever_the_rule_of_the_file() {
+    let place = Place::new();
+    fs::copy(format!("{FIXTURES}/3.13.2/rule-encrypted-regex-none/sealed.json"), &place.file).unwrap();
+    let editor = place.editor(r#"echo 'no json: hunter2' > "$1""#);
+    place.outcome(2, place.sopskit().env("EDITOR", &editor).args(["edit", FILE]).write_stdin(""));
+    let kept = read(place.path("secrets.enc.json.rejected-1"));
+    assert!(!String::from_utf8(kept.clone()).unwrap().contains("hunter2"));
+    let kept = EncryptedDocument::parse(&kept).unwrap().decrypt(&identities("alice")).unwrap();
+    assert_eq!(*kept.to_bytes(Format::Binary).unwrap(), *b"no json: hunter2\n");
+}
+
+#[test]
+fn edit_leaves_numbers_and_comments_of_old_releases_alone() {
+    for (fixture, key) in [("3.11.0/numbers", "new"), ("3.11.0/from-yaml-comments", "new")] {
+        let place = Place::new();
+        fs::copy(format!("{FIXTURES}/{fixture}/sealed.json"), &place.file).unwrap();
+        let before = EncryptedDocument::parse(&read(&place.file)).unwrap();
+        let editor = place.editor(&format!(r#"sed -i '1s/{{/{{"{key}": 1,/' "$1""#));
+        place.outcome(0, place.sopskit().env("EDITOR", &editor).args(["edit", FILE]));
+        let after = EncryptedDocument::parse(&read(&place.file)).unwrap();
+        place.open("alice");
+        assert!(after.tree().contains_key(key));
+        for (name, value) in before.tree().iter() {
+            assert_eq!(after.tree().get(name), Some(value), "{fixture} {name}");
+        }
     }
 }
 

@@ -108,6 +108,13 @@ fn a_link_stays_a_link_and_both_names_share_one_lock() {
 }
 
 #[test]
+fn waiting_without_end_is_possible() {
+    let (_directory, path) = token_file();
+    let options = EditOptions::new().wait(Duration::MAX);
+    options.edit_file(&path, &identities("alice"), |document| document.set(r#"["extra"]"#, 1)).unwrap();
+}
+
+#[test]
 fn a_change_by_somebody_who_takes_no_lock_is_a_conflict() {
     let (directory, path) = token_file();
     let (alice, meddled) = (identities("alice"), read(format!("{FIXTURES}/3.13.2/mixed/sealed.json")));

@@ -27,7 +27,7 @@ fn compact(document: &Document) -> String {
 /// Base, ours, theirs, and what comes out; or the paths of the conflicts.
 type Vector = (&'static str, &'static str, &'static str, Result<&'static str, &'static [&'static str]>);
 
-const VECTORS: [Vector; 19] = [
+const VECTORS: [Vector; 20] = [
     (r#"{"a":1}"#, r#"{"a":1}"#, r#"{"a":1}"#, Ok(r#"{"a":1}"#)),
     (r#"{"a":1,"b":1}"#, r#"{"a":2,"b":1}"#, r#"{"a":1,"b":2}"#, Ok(r#"{"a":2,"b":2}"#)),
     (r#"{"a":1}"#, r#"{"a":2}"#, r#"{"a":2}"#, Ok(r#"{"a":2}"#)),
@@ -44,6 +44,7 @@ const VECTORS: [Vector; 19] = [
     (r#"{}"#, r#"{"o":{"x":1}}"#, r#"{"o":{"y":2}}"#, Ok(r#"{"o":{"x":1,"y":2}}"#)),
     (r#"{"l":[1,2]}"#, r#"{"l":[3,2]}"#, r#"{"l":[1,4]}"#, Ok(r#"{"l":[3,4]}"#)),
     (r#"{"l":[1,2]}"#, r#"{"l":[3,2]}"#, r#"{"l":[4,2]}"#, Err(&[r#"["l"][0]"#])),
+    (r#"{"l":[{"h":"a","p":1}]}"#, r#"{"l":[{"h":"b","p":1}]}"#, r#"{"l":[{"h":"a","p":2}]}"#, Err(&[r#"["l"][0]"#])),
     (r#"{"l":[1]}"#, r#"{"l":[1,2]}"#, r#"{"l":[1]}"#, Ok(r#"{"l":[1,2]}"#)),
     (r#"{"l":[1]}"#, r#"{"l":[1,2]}"#, r#"{"l":[1,3]}"#, Err(&[r#"["l"]"#])),
     (r#"{"a":null,"b":""}"#, r#"{"a":"","b":""}"#, r#"{"a":null,"b":null}"#, Ok(r#"{"a":"","b":null}"#)),
@@ -108,6 +109,41 @@ fn somebody_whom_one_side_removed_stays_out() {
         let bob = merged.decrypt(&identities("bob"));
         assert_eq!(bob.unwrap_err().kind(), ErrorKind::NoMatchingIdentity);
         assert_ne!(merged.tree().get("b"), base.tree().get("b"), "bob knows the old data key");
+    }
+}
+
+#[test]
+fn somebody_whom_one_side_removed_stays_out_when_the_other_rotated() {
+    let both = recipients(&["alice", "bob"]);
+    let base = EncryptOptions::new().encrypt(Format::Json.parse(br#"{"a": "1", "b": "2"}"#).unwrap(), &both).unwrap();
+    let rotated = |remove: &dyn Fn(&mut Document)| {
+        let mut document = open(&base);
+        remove(&mut document);
+        document.encrypt().unwrap()
+    };
+    let with_bob = rotated(&|document| document.rotate().unwrap());
+    let without_bob = rotated(&|document| assert!(document.remove_recipients(&recipients(&["bob"])).unwrap()));
+    let only_dropped =
+        rotated(&|document| drop(document.update_keys(&recipients(&["alice"]), &identities("alice")).unwrap()));
+    for (ours, theirs) in
+        [(&with_bob, &without_bob), (&without_bob, &with_bob), (&with_bob, &only_dropped), (&only_dropped, &with_bob)]
+    {
+        let mut merged = open(ours);
+        merged.set(r#"["a"]"#, "secret").unwrap();
+        merged.merge(Some(&open(&base)), &open(theirs)).unwrap();
+        let merged = merged.encrypt().unwrap();
+        assert_eq!(merged.metadata().recipients().collect::<Vec<_>>(), [support::public_key("alice")]);
+        assert_eq!(compact(&open(&merged)), r#"{"a":"secret","b":"2"}"#);
+        // What bob can do: put what was once wrapped for him into the new file.
+        let mut fields = String::new();
+        for old in [&base, &with_bob] {
+            let wrapped = old.metadata().key_groups().flatten().nth(1).unwrap().enc().replace('\n', "\\n");
+            fields.push_str(&format!("{{\"recipient\": \"{}\", \"enc\": \"{wrapped}\"}},", support::public_key("bob")));
+            let forged = merged.to_string().replacen("\"age\": [", &format!("\"age\": [{fields}"), 1);
+            let opened = EncryptedDocument::parse(forged.as_bytes()).unwrap().decrypt(&identities("bob"));
+            assert!(opened.is_err(), "bob opens it with a data key that he knows");
+            fields.clear();
+        }
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::Document;
+use super::{Document, KeyChanges};
 use crate::error::{Error, Result};
 use crate::keys::{self, KeyService, NoService, Recipients};
 use crate::metadata::{Metadata, SOPS};
 use crate::path::{KeyPath, Segment};
-use crate::tree::{Map, Value};
+use crate::secret::DataKey;
+use crate::tree::{Map, Value, edit};
 
 impl Document {
     /// Takes over what `theirs` changed since `base`: the document becomes the merge of the two, and [`encrypt`](Self::encrypt) makes a MAC that fits.
@@ -74,14 +75,22 @@ impl Document {
         }
         let chosen = if takes_theirs { theirs } else { &*self };
         let mut metadata = chosen.metadata.with_settings(&fields)?;
-        if Recipients::of(&metadata) != recipients {
-            keys::update(&mut metadata, &recipients, &chosen.data_key, service)?;
+        let mut data_key = chosen.data_key.clone();
+        // Who was removed on one side must not know a data key that is newer than what they could open.
+        let knows_it_too = KeyChanges::between(&Recipients::of(&metadata), &recipients);
+        let is_new = base.is_none_or(|base| base.data_key.as_bytes() != data_key.as_bytes());
+        let takes_fresh = is_new && !knows_it_too.removed.is_empty();
+        if takes_fresh {
+            data_key = DataKey::generate();
+            let key_groups = keys::wrap(&recipients, &data_key, service)?;
+            metadata.set_master_keys(&key_groups, recipients.threshold())?;
+        } else if Recipients::of(&metadata) != recipients {
+            keys::update(&mut metadata, &recipients, &data_key, service)?;
         }
-        let data_key = chosen.data_key.clone();
-        crate::tree::edit::wipe_numbers(&mut self.tree);
+        edit::wipe_numbers(&mut self.tree);
         self.tree = tree;
         self.sealed = Arc::new(sealed);
-        self.sealed_under_data_key = true;
+        self.sealed_under_data_key = !takes_fresh;
         self.data_key = data_key;
         self.metadata = metadata;
         self.changed = true;
@@ -131,13 +140,17 @@ impl Merge {
             Some((value.clone(), leaf.clone().filter(|_| usable).unwrap_or(Value::Null)))
         };
         let (our_value, their_value) = (ours.map(|side| &side.0), theirs.map(|side| &side.0));
-        if our_value == their_value {
+        let same = |a: Option<&Value>, b: Option<&Value>| match (a, b) {
+            (Some(a), Some(b)) => edit::same(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        if same(our_value, their_value) {
             return if self.keeps_ours { keep(ours, true) } else { keep(theirs, self.keeps_theirs) };
         }
-        if our_value == base {
+        if same(our_value, base) {
             return keep(theirs, self.keeps_theirs);
         }
-        if their_value == base {
+        if same(their_value, base) {
             return keep(ours, self.keeps_ours);
         }
         match (ours, theirs) {
@@ -163,7 +176,7 @@ impl Merge {
                 for (index, base) in base.iter().enumerate() {
                     self.path.push(Segment::Index(index));
                     let (ours, theirs) = (item(our_items, our_leaf, index), item(their_items, their_leaf, index));
-                    if let Some((value, leaf)) = self.values(Some(base), Some(&ours), Some(&theirs)) {
+                    if let Some((value, leaf)) = self.items(base, &ours, &theirs) {
                         values.push(value);
                         leaves.push(leaf);
                     }
@@ -176,6 +189,20 @@ impl Merge {
                 keep(ours.or(theirs), false)
             }
         }
+    }
+
+    /// An item of an array is one value: an item that both sides changed can be another one by now.
+    fn items(
+        &mut self,
+        base: &Value,
+        ours: &(Value, Option<Value>),
+        theirs: &(Value, Option<Value>),
+    ) -> Option<(Value, Value)> {
+        if edit::same(&ours.0, &theirs.0) || edit::same(&ours.0, base) || edit::same(&theirs.0, base) {
+            return self.values(Some(base), Some(ours), Some(theirs));
+        }
+        self.conflicts.push(self.path.iter().cloned().collect());
+        None
     }
 
     fn recipients(&mut self, base: Option<&Document>, ours: &Document, theirs: &Document) -> Recipients {

@@ -201,7 +201,7 @@ impl Document {
     }
 
     /// Replaces the whole plaintext, as an editor does. Leaves whose value is the same at the same position keep their text; so do the items of
-    /// an array in front of those that changed and behind them.
+    /// an array in front of those that changed and behind them. Comments in arrays, which no plaintext shows, stay at their index.
     ///
     /// ```
     /// use sopskit::{Document, Format, Map, Recipients};
@@ -216,16 +216,34 @@ impl Document {
     /// # Errors
     /// [`ErrorKind::AlreadyEncrypted`] when the tree has a top-level key `sops`; [`ErrorKind::TooDeep`], [`ErrorKind::NumberOutOfRange`] for a
     /// value that no file could hold. Nothing is changed then.
-    pub fn set_tree(&mut self, tree: Map) -> Result<()> {
+    pub fn set_tree(&mut self, mut tree: Map) -> Result<()> {
         if tree.contains_key(SOPS) {
             return Err(Error::new(ErrorKind::AlreadyEncrypted));
         }
         tree::edit::check(&tree)?;
+        tree::edit::carry_comments(&self.tree, &mut tree);
         tree::edit::forget_changed_members(Arc::make_mut(&mut self.sealed), &self.tree, &tree);
         tree::edit::wipe_numbers(&mut self.tree);
         self.tree = tree;
         self.changed = true;
         Ok(())
+    }
+
+    /// Any bytes as a binary file under the data key of this document, which opens for whoever opens this one: encrypted, whatever the rule of this one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotRepresentable`] for more bytes than the cipher takes.
+    pub fn encrypt_binary(&self, bytes: &[u8]) -> Result<EncryptedDocument> {
+        let document = Document {
+            tree: Format::Binary.parse(bytes)?,
+            sealed: Arc::default(),
+            sealed_under_data_key: true,
+            data_key: self.data_key.clone(),
+            metadata: self.metadata.with_settings(&Map::new())?,
+            indent: self.indent,
+            changed: true,
+        };
+        document.encrypt()
     }
 
     /// Makes [`edit_file`](crate::edit_file) write the file even when nothing in it changes, with a new MAC and time, as `sops set` does.

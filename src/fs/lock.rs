@@ -1,6 +1,6 @@
 //! A file that is locked while it is read, changed and written.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -35,15 +35,17 @@ impl Locked {
     /// [`ErrorKind::Read`], [`ErrorKind::Busy`].
     pub(crate) fn open(path: &Path, wait: Duration) -> Result<Self> {
         let unreadable = |error| Error::io(ErrorKind::Read, path, error);
-        let deadline = Instant::now() + wait;
+        // Later than any clock shows is never.
+        let deadline = Instant::now().checked_add(wait);
         loop {
             let target = fs::canonicalize(path).map_err(unreadable)?;
-            let file = File::open(&target).map_err(unreadable)?;
-            if !file.metadata().map_err(unreadable)?.is_file() {
+            // Looked at first: to open a pipe is to wait for its other end.
+            if !fs::metadata(&target).map_err(unreadable)?.is_file() {
                 let error =
                     io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file, and cannot be edited in place");
                 return Err(unreadable(error));
             }
+            let file = open(&target).map_err(unreadable)?;
             match FileExt::try_lock(&file) {
                 Ok(()) if is_still_at(&file, &target) => {
                     let length = file.metadata().map_err(unreadable)?.len();
@@ -52,11 +54,12 @@ impl Locked {
                     return Ok(Locked { path: path.to_owned(), target, content, _file: file });
                 }
                 // It was replaced while this process waited: the lock is on a file that is gone.
-                Ok(()) => continue,
+                Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(unreadable(error)),
             }
-            let left = deadline.saturating_duration_since(Instant::now());
+            drop(file);
+            let left = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 let detail = format!("it did not become free within {} seconds", wait.as_secs_f32());
                 return Err(Error::with_detail(ErrorKind::Busy, detail).in_file(path));
@@ -88,6 +91,16 @@ impl Locked {
             return Err(Error::new(ErrorKind::Conflict).in_file(&self.path));
         }
         written.map_err(|error| Error::io(ErrorKind::Write, &self.path, error))
+    }
+}
+
+/// Opens a file for its lock. NFS locks only what is open for writing; a file that nobody may write in place can be replaced all the same.
+fn open(path: &Path) -> io::Result<File> {
+    match OpenOptions::new().read(true).write(true).open(path) {
+        Err(error) if [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem].contains(&error.kind()) => {
+            File::open(path)
+        }
+        opened => opened,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Changes to a tree by key path, and to the encrypted tree that goes with it.
 
-use super::{MAX_DEPTH, Map, Value};
+use super::{MAX_DEPTH, Map, Value, float_as_int};
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::Segment;
 
@@ -143,6 +143,46 @@ pub(crate) fn forget(sealed: &mut Map, key: &str, path: &[Segment], old: &Value,
     }
 }
 
+/// Whether two values are written alike. A whole number is one value whether it is held as a float, as releases of sops before 3.13.2 sealed
+/// it, or as an integer.
+pub(crate) fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Float(float), Value::Int(int)) | (Value::Int(int), Value::Float(float)) => {
+            float_as_int(*float) == Some(*int)
+        }
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
+        }
+        (a, b) => a == b,
+    }
+}
+
+/// Puts the comments in the arrays of an old tree into a new one, whose arrays have none.
+pub(crate) fn carry_comments(old: &Map, new: &mut Map) {
+    for (key, value) in old.iter() {
+        if let Some(new) = new.get_mut(key) {
+            carry_comments_of(value, new);
+        }
+    }
+}
+
+fn carry_comments_of(old: &Value, new: &mut Value) {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => carry_comments(old, new),
+        (Value::Array(old), Value::Array(new)) => {
+            let values = old.iter().filter(|item| !matches!(item, Value::Comment(_)));
+            values.zip(new.iter_mut()).for_each(|(old, new)| carry_comments_of(old, new));
+            for (index, item) in old.iter().enumerate() {
+                if matches!(item, Value::Comment(_)) {
+                    new.insert(index.min(new.len()), item.clone());
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 /// As [`forget`], for a whole tree.
 pub(crate) fn forget_changed_members(sealed: &mut Map, old: &Map, new: &Map) {
     sealed.retain(|key, sealed| match (old.get(key), new.get(key)) {
@@ -158,7 +198,7 @@ fn forget_changed(sealed: &mut Value, old: &Value, new: &Value) {
     match (&mut *sealed, old, new) {
         (Value::Object(sealed), Value::Object(old), Value::Object(new)) => forget_changed_members(sealed, old, new),
         (Value::Array(sealed), Value::Array(old), Value::Array(new)) => forget_changed_items(sealed, old, new),
-        _ if old == new => {}
+        _ if same(old, new) => {}
         _ => *sealed = Value::Null,
     }
 }
@@ -167,7 +207,7 @@ fn forget_changed(sealed: &mut Value, old: &Value, new: &Value) {
 fn forget_changed_items(sealed: &mut Vec<Value>, old: &[Value], new: &[Value]) {
     sealed.truncate(old.len());
     if sealed.len() == old.len() && old.len() != new.len() {
-        let same = |(old, new): &(&Value, &Value)| old == new;
+        let same = |(old, new): &(&Value, &Value)| same(old, new);
         let front = old.iter().zip(new).take_while(same).count();
         let shorter = old.len().min(new.len());
         let back = old.iter().rev().zip(new.iter().rev()).take(shorter - front).take_while(same).count();

@@ -4,9 +4,12 @@ use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
-use sopskit::{Bytes, Document, EncryptOptions, Format, Recipients};
+use sopskit::{Bytes, Document};
 use tempfile::TempDir;
 
 use crate::exit::{self, Failure};
@@ -18,6 +21,8 @@ pub(crate) struct Desk<'a> {
     target: &'a Path,
     folder: TempDir,
     file: PathBuf,
+    /// The editor, while it runs.
+    editor: Arc<Mutex<Option<Child>>>,
 }
 
 impl<'a> Desk<'a> {
@@ -30,19 +35,16 @@ impl<'a> Desk<'a> {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
         let folder = builder.tempdir().map_err(cannot)?;
+        let editor = Arc::new(Mutex::new(None));
         // The folder is known to the handler before there is any plaintext in it.
-        let doomed = folder.path().to_owned();
-        let handler = move || {
-            wipe(&doomed);
-            std::process::exit(i32::from(exit::INTERRUPTED));
-        };
-        ctrlc::set_handler(handler).map_err(|error| cannot(io::Error::other(error)))?;
+        #[cfg(unix)]
+        handle_signals(folder.path().to_owned(), Arc::clone(&editor)).map_err(cannot)?;
         let file = folder.path().join(target.file_name().unwrap_or("secrets".as_ref()));
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let desk = Desk { target, folder, file };
+        let desk = Desk { target, folder, file, editor };
         options.open(&desk.file).and_then(|mut file| file.write_all(plain)).map_err(cannot)?;
         Ok(desk)
     }
@@ -69,11 +71,27 @@ impl<'a> Desk<'a> {
         if status.success() {
             return Ok(());
         }
+        #[cfg(unix)]
+        if std::os::unix::process::ExitStatusExt::signal(&status) == Some(signal_hook::consts::SIGINT) {
+            return Err(Failure::new(exit::INTERRUPTED, "interrupted, nothing was written"));
+        }
         Err(Failure::new(exit::NO_EDITOR, format!("the editor failed ({status}), nothing was written")))
     }
 
     fn start(&self, words: &[String]) -> io::Result<ExitStatus> {
-        Command::new(&words[0]).args(&words[1..]).arg(&self.file).status()
+        let child = Command::new(&words[0]).args(&words[1..]).arg(&self.file).spawn()?;
+        *lock(&self.editor) = Some(child);
+        loop {
+            // Not held while waiting: a signal must get at the editor.
+            let mut editor = lock(&self.editor);
+            let Some(child) = editor.as_mut() else { return Err(io::ErrorKind::Interrupted.into()) };
+            if let Some(status) = child.try_wait()? {
+                *editor = None;
+                return Ok(status);
+            }
+            drop(editor);
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     pub(crate) fn read(&self) -> Result<Bytes, Failure> {
@@ -88,7 +106,10 @@ impl<'a> Desk<'a> {
         match io::stdin().read_line(&mut String::new()) {
             Ok(length) if length > 0 => Ok(()),
             _ => {
-                let kept = self.keep(edited, base)?;
+                let kept = self.keep(edited, base).map_err(|error| {
+                    let message = format!("{}; your edit could not be kept: {error}", failure.message);
+                    Failure::new(failure.code, message)
+                })?;
                 let message = format!(
                     "{}; your edit is kept, encrypted, in {}: sopskit decrypt --output-type binary shows it",
                     failure.message,
@@ -99,9 +120,9 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn keep(&self, edited: &Bytes, base: &Document) -> Result<PathBuf, Failure> {
-        let options = EncryptOptions::new().format(Format::Binary);
-        let sealed = options.encrypt(Format::Binary.parse(edited)?, &Recipients::of(base.metadata()))?;
+    /// Under the data key of the file, so that whoever opens the file can open it, whatever their keys.
+    fn keep(&self, edited: &Bytes, base: &Document) -> sopskit::Result<PathBuf> {
+        let sealed = base.encrypt_binary(edited)?;
         let name = |number: u32| {
             let mut name = OsString::from(self.target);
             name.push(format!(".rejected-{number}"));
@@ -117,6 +138,33 @@ impl Drop for Desk<'_> {
     fn drop(&mut self) {
         wipe(self.folder.path());
     }
+}
+
+fn lock(editor: &Mutex<Option<Child>>) -> MutexGuard<'_, Option<Child>> {
+    editor.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends the program with nothing left behind. What the keyboard sends while an editor runs is the editor's: the terminal sends it to both.
+#[cfg(unix)]
+fn handle_signals(folder: PathBuf, editor: Arc<Mutex<Option<Child>>>) -> io::Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            let mut editor = lock(&editor);
+            match editor.as_mut() {
+                Some(_) if [SIGINT, SIGQUIT].contains(&signal) => continue,
+                Some(child) => {
+                    // It must not write into the folder any more.
+                    let _ = child.kill().and_then(|()| child.wait());
+                }
+                None => {}
+            }
+            wipe(&folder);
+            std::process::exit(i32::from(exit::INTERRUPTED));
+        }
+    });
+    Ok(())
 }
 
 /// Overwrites and removes all files of a folder: what an editor leaves beside the one it was given, too.

@@ -31,6 +31,7 @@ pub(crate) fn rotate(command: &Rotate, global: &Global) -> Result<(), Failure> {
             recipients = recipients.with(added);
         }
         if let Some(removed) = &removed {
+            warn_of_strangers(&recipients, removed);
             recipients = recipients.without(removed)?;
         }
         // The data key is new anyway.
@@ -48,6 +49,13 @@ pub(crate) fn rotate(command: &Rotate, global: &Global) -> Result<(), Failure> {
     };
     let sealed = done().map_err(|error| unreadable(error.in_file(file)))?;
     files.write(sealed.to_string().as_bytes())
+}
+
+/// Says so when somebody who is to be removed is not there: a key with a slip in it would leave them in.
+fn warn_of_strangers(recipients: &Recipients, removed: &Recipients) {
+    for key in KeyChanges::between(recipients, removed).added {
+        eprintln!("sopskit: {key} is none of the file's recipients, so it was not removed");
+    }
 }
 
 pub(crate) fn updatekeys(command: &Updatekeys, global: &Global) -> Result<(), Failure> {

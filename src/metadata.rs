@@ -185,37 +185,36 @@ impl Metadata {
     pub(crate) fn set_master_keys(&mut self, groups: &[Vec<(MasterKey, String)>], threshold: usize) -> Result<()> {
         let mut fields = self.fields.clone();
         let was_sorted = fields.keys().is_sorted();
-        let old: Vec<Map> = match fields.remove(KEY_GROUPS) {
-            Some(Value::Array(groups)) if !groups.is_empty() => {
-                groups.into_iter().filter_map(|group| if let Value::Object(lists) = group { Some(lists) } else { None })
-            }
-            .collect(),
-            _ => vec![take_key_lists(&mut fields)],
+        let in_groups = fields.get(KEY_GROUPS).and_then(Value::as_array).filter(|groups| !groups.is_empty());
+        let old: Vec<Map> = match in_groups {
+            Some(groups) => groups.iter().filter_map(Value::as_object).cloned().collect(),
+            None => vec![filled_key_lists(&fields)],
         };
         let mut entries = Entries::of(&old);
-        match groups {
-            [group] => {
-                fields.remove(SHAMIR_THRESHOLD);
-                for (kind, list) in key_lists(group, &mut entries).iter() {
-                    fields.insert(kind, list.clone());
-                }
-            }
+        let stays_flat = in_groups.is_none();
+        let flat = |group| stays_flat || (old.len() > 1 && other_fields(&old, group).is_empty());
+        // A field that stays keeps its place.
+        let mut new = match groups {
+            [group] if flat(group) => key_lists(group, &mut entries),
             groups => {
-                let groups: Vec<_> = groups
-                    .iter()
-                    .map(|group| {
-                        let mut lists = other_fields(&old, group);
-                        key_group(group, &mut entries)
-                            .iter()
-                            .for_each(|(kind, list)| drop(lists.insert(kind, list.clone())));
-                        lists.sort_by_key();
-                        Value::Object(lists)
-                    })
-                    .collect();
-                fields.insert(KEY_GROUPS, groups);
-                fields.insert(SHAMIR_THRESHOLD, i64::try_from(threshold).unwrap_or(i64::MAX));
+                let mut lists = |group: &Vec<_>| {
+                    let mut lists = other_fields(&old, group);
+                    let keys = key_group(group, &mut entries);
+                    keys.iter().for_each(|(kind, list)| drop(lists.insert(kind, list.clone())));
+                    lists.sort_by_key();
+                    Value::Object(lists)
+                };
+                Map::from_iter([(KEY_GROUPS, Value::from(groups.iter().map(&mut lists).collect::<Vec<_>>()))])
             }
+        };
+        let gone: Vec<_> = filled_key_lists(&fields).keys().chain([KEY_GROUPS]).map(str::to_owned).collect();
+        gone.iter().filter(|field| !new.contains_key(field)).for_each(|field| drop(fields.remove(field)));
+        if groups.len() > 1 {
+            new.insert(SHAMIR_THRESHOLD, i64::try_from(threshold).unwrap_or(i64::MAX));
+        } else {
+            fields.remove(SHAMIR_THRESHOLD);
         }
+        new.iter().for_each(|(field, value)| drop(fields.insert(field, value.clone())));
         if was_sorted {
             fields.sort_by_key();
         }
@@ -257,12 +256,13 @@ impl Entries {
     }
 }
 
-/// Takes the lists of master keys that hold something out of the fields. Empty ones, which old releases write, stay.
-fn take_key_lists(fields: &mut Map) -> Map {
-    let holds =
-        |kind: &KeyKind| fields.get(kind.as_str()).and_then(Value::as_array).is_some_and(|entries| !entries.is_empty());
-    let kinds: Vec<_> = KeyKind::ALL.into_iter().filter(holds).collect();
-    Map::from_iter(kinds.into_iter().filter_map(|kind| Some((kind.as_str(), fields.remove(kind.as_str())?))))
+/// The lists of master keys that hold something. Empty ones, which old releases write, stay as they are.
+fn filled_key_lists(fields: &Map) -> Map {
+    let filled = |kind: KeyKind| {
+        let list = fields.get(kind.as_str()).filter(|list| list.as_array().is_some_and(|list| !list.is_empty()))?;
+        Some((kind.as_str(), list.clone()))
+    };
+    Map::from_iter(KeyKind::ALL.into_iter().filter_map(filled))
 }
 
 /// What a key group holds beside its lists: that of the group from which it has a master key.
@@ -270,7 +270,7 @@ fn other_fields(old: &[Map], group: &[(MasterKey, String)]) -> Map {
     let from = |lists: &&Map| {
         master_keys(lists).is_ok_and(|keys| keys.iter().any(|wrapped| group.iter().any(|(key, _)| *key == wrapped.key)))
     };
-    let mut lists = old.iter().filter(|_| old.len() > 1).find(from).cloned().unwrap_or_default();
+    let mut lists = old.iter().find(from).cloned().unwrap_or_default();
     KeyKind::ALL.iter().for_each(|kind| drop(lists.remove(kind.as_str())));
     lists
 }

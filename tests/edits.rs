@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use sopskit::{Document, EncryptOptions, EncryptedDocument, ErrorKind, Format, Indent, Map, Rule, Value};
+use sopskit::{Document, EncryptOptions, EncryptedDocument, ErrorKind, Format, Identities, Indent, Map, Rule, Value};
 use support::{FIXTURES, identities, read, recipients};
 
 fn seal(json: &str) -> EncryptedDocument {
@@ -304,4 +304,45 @@ fn a_comment_cannot_be_added_to_json() {
     assert_eq!(document.set(r#"["a"][1]"#, comment()).unwrap_err().kind(), ErrorKind::NotRepresentable);
     let tree = Map::from_iter([("a", comment())]);
     assert_eq!(Document::new(tree, &recipients(&["alice"])).unwrap_err().kind(), ErrorKind::NotRepresentable);
+}
+
+/// The keys of the `sops` object, in order.
+fn metadata_fields(text: &str) -> Vec<String> {
+    let parsed = Format::Json.parse(text.as_bytes()).unwrap();
+    parsed.get("sops").unwrap().as_object().unwrap().keys().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_metadata_keeps_its_order_when_master_keys_change() {
+    for release in support::RELEASES {
+        for case in ["token-like", "key-groups-all"] {
+            let before = String::from_utf8(read(format!("{FIXTURES}/{release}/{case}/sealed.json"))).unwrap();
+            let keys = Identities::parse(&["alice", "bob", "carol"].map(support::identity_text).join("\n")).unwrap();
+            let mut document = EncryptedDocument::parse(before.as_bytes()).unwrap().decrypt(&keys).unwrap();
+            document.add_recipients(&recipients(&["bob"])).unwrap();
+            document.rotate().unwrap();
+            let after = document.encrypt().unwrap().to_string();
+            assert_eq!(metadata_fields(&before), metadata_fields(&after), "{release} {case}");
+            EncryptedDocument::parse(after.as_bytes()).unwrap().decrypt(&keys).unwrap();
+        }
+    }
+}
+
+#[test]
+fn unknown_fields_beside_master_keys_survive_a_change_of_keys() {
+    let age = |who: &str| format!("{{\"recipient\": \"{}\", \"enc\": \"ENC\", \"note\": 1}}", support::public_key(who));
+    let sealed = seal(r#"{"a": "x"}"#).to_string();
+    let (start, end) = (sealed.find("\"age\": [").unwrap(), sealed.find("\"lastmodified\"").unwrap());
+    let wrapped = EncryptedDocument::parse(sealed.as_bytes()).unwrap();
+    let enc = wrapped.metadata().key_groups().flatten().next().unwrap().enc().replace('\n', "\\n");
+    let group = format!("[{{\"team\": \"ops\", \"age\": [{}]}}]", age("alice").replace("ENC", &enc));
+    let grouped = format!("{}\"key_groups\": {group}, {}", &sealed[..start], &sealed[end..]);
+    for change in [Document::rotate, |document: &mut Document| document.add_recipients(&recipients(&["bob"])).map(drop)]
+    {
+        let mut document = open(&grouped);
+        change(&mut document).unwrap();
+        let after = document.encrypt().unwrap().to_string();
+        assert!(after.contains("\"team\": \"ops\"") && after.contains("\"note\": 1"), "{after}");
+        open(&after);
+    }
 }

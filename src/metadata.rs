@@ -181,7 +181,7 @@ impl Metadata {
         Metadata::parse(fields)
     }
 
-    /// Replaces the master keys and what each of them wraps. Entries of keys that stay keep their unknown fields.
+    /// Replaces the master keys and what each of them wraps. Entries of keys that stay keep their unknown fields. After an error nothing is changed.
     pub(crate) fn set_master_keys(&mut self, groups: &[Vec<(MasterKey, String)>], threshold: usize) -> Result<()> {
         let mut fields = self.fields.clone();
         let was_sorted = fields.keys().is_sorted();

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use sopskit::{EditOptions, EncryptedDocument, Error, ErrorKind, KeyChanges, KeyPath, Recipients, edit_file};
-use support::{FIXTURES, identities, read, recipients};
+use support::{FIXTURES, identities, names, read, recipients};
 use tempfile::TempDir;
 
 fn token_file() -> (TempDir, PathBuf) {
@@ -18,13 +18,6 @@ fn token_file() -> (TempDir, PathBuf) {
     let path = directory.path().join("secrets.enc.json");
     fs::copy(format!("{FIXTURES}/3.13.2/token-like/sealed.json"), &path).unwrap();
     (directory, path)
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let mut names: Vec<_> =
-        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 #[track_caller]

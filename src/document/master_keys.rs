@@ -5,7 +5,7 @@ use super::{Document, EncryptedDocument};
 use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::keys::{self, KeyService, NoService, Recipients};
-use crate::metadata::{MasterKey, Metadata};
+use crate::metadata::MasterKey;
 use crate::secret::DataKey;
 
 /// What became of the master keys of a file.
@@ -82,7 +82,7 @@ impl EncryptedDocument {
         let changes = KeyChanges::between(&Recipients::of(&self.metadata), recipients);
         if !changes.is_empty() {
             let data_key = keys::unwrap(&self.metadata, keys)?;
-            update(&mut self.metadata, recipients, &data_key, keys)?;
+            keys::update(&mut self.metadata, recipients, &data_key, keys)?;
         }
         Ok(changes)
     }
@@ -154,7 +154,7 @@ impl Document {
     pub fn update_keys(&mut self, recipients: &Recipients, service: &dyn KeyService) -> Result<KeyChanges> {
         let changes = KeyChanges::between(&Recipients::of(&self.metadata), recipients);
         if !changes.is_empty() {
-            update(&mut self.metadata, recipients, &self.data_key, service)?;
+            keys::update(&mut self.metadata, recipients, &self.data_key, service)?;
             self.changed = true;
         }
         Ok(changes)
@@ -167,24 +167,10 @@ impl Document {
     pub fn rotate_for(&mut self, recipients: &Recipients, service: &dyn KeyService) -> Result<()> {
         let data_key = DataKey::generate();
         let key_groups = keys::wrap(recipients, &data_key, service)?;
-        let mut metadata = self.metadata.clone();
-        metadata.set_master_keys(&key_groups, recipients.threshold())?;
-        self.metadata = metadata;
+        self.metadata.set_master_keys(&key_groups, recipients.threshold())?;
         self.data_key = data_key;
         self.sealed_under_data_key = false;
         self.changed = true;
         Ok(())
     }
-}
-
-fn update(
-    metadata: &mut Metadata,
-    recipients: &Recipients,
-    data_key: &DataKey,
-    service: &dyn KeyService,
-) -> Result<()> {
-    let mut new = metadata.clone();
-    keys::update(&mut new, recipients, data_key, service)?;
-    *metadata = new;
-    Ok(())
 }

@@ -98,8 +98,25 @@ impl Document {
     }
 }
 
-/// A value of one side, and its leaf as it stands in the file.
-type Side<'a, T> = (&'a T, Option<&'a T>);
+/// A value of one side, and what stands for it in the file.
+#[derive(Clone, Copy)]
+struct Side<'a> {
+    value: &'a Value,
+    leaf: Option<&'a Value>,
+}
+
+impl<'a> Side<'a> {
+    fn members(self) -> Option<(&'a Map, Option<&'a Map>)> {
+        Some((self.value.as_object()?, self.leaf.and_then(Value::as_object)))
+    }
+
+    fn items(self) -> Option<(&'a [Value], Option<&'a [Value]>)> {
+        Some((self.value.as_array()?, self.leaf.and_then(Value::as_array)))
+    }
+}
+
+/// A merged value, and what may stand for it in the file.
+type Merged = (Value, Value);
 
 struct Merge {
     path: Vec<Segment>,
@@ -109,16 +126,16 @@ struct Merge {
 }
 
 impl Merge {
-    fn objects(&mut self, base: &Map, ours: Side<'_, Map>, theirs: Side<'_, Map>) -> (Map, Map) {
+    fn objects(&mut self, base: &Map, ours: (&Map, Option<&Map>), theirs: (&Map, Option<&Map>)) -> (Map, Map) {
         let (mut tree, mut sealed) = (Map::new(), Map::new());
         let of_theirs = theirs.0.keys().filter(|key| !ours.0.contains_key(key));
         for key in ours.0.keys().chain(of_theirs) {
-            let side = |side: Side<'_, Map>| {
-                Some((side.0.get(key)?.clone(), side.1.and_then(|sealed| sealed.get(key)).cloned()))
-            };
-            let (our_side, their_side) = (side(ours), side(theirs));
+            let [our_side, their_side] = [ours, theirs].map(|(values, leaves)| {
+                let leaf = leaves.and_then(|leaves| leaves.get(key));
+                values.get(key).map(|value| Side { value, leaf })
+            });
             self.path.push(Segment::from(key));
-            let merged = self.values(base.get(key), our_side.as_ref(), their_side.as_ref());
+            let merged = self.values(base.get(key), our_side, their_side);
             self.path.pop();
             if let Some((value, leaf)) = merged {
                 tree.insert(key, value);
@@ -128,79 +145,84 @@ impl Merge {
         (tree, sealed)
     }
 
-    /// What a place holds that at least one side has; `None` where it is to be gone. Of a conflict our side is taken.
-    fn values(
+    /// What a place holds that at least one side has; `None` where it is to be gone.
+    fn values(&mut self, base: Option<&Value>, ours: Option<Side<'_>>, theirs: Option<Side<'_>>) -> Option<Merged> {
+        if let Some(settled) = self.settled(base, ours, theirs) {
+            return settled;
+        }
+        let members = [ours, theirs].map(|side| side.and_then(Side::members));
+        if let [Some(ours), Some(theirs)] = members {
+            let empty = Map::new();
+            let base = base.and_then(Value::as_object).unwrap_or(&empty);
+            let (tree, sealed) = self.objects(base, ours, theirs);
+            return Some((Value::Object(tree), Value::Object(sealed)));
+        }
+        let [our_items, their_items] = [ours, theirs].map(|side| side.and_then(Side::items));
+        match (base.and_then(Value::as_array), our_items, their_items) {
+            (Some(base), Some(ours), Some(theirs))
+                if [ours.0, theirs.0].iter().all(|side| side.len() == base.len()) =>
+            {
+                Some(self.arrays(base, ours, theirs))
+            }
+            _ => self.conflict(),
+        }
+    }
+
+    /// Item by item. An item is one value here: one that both sides changed can be another one by now.
+    fn arrays(
         &mut self,
+        base: &[Value],
+        ours: (&[Value], Option<&[Value]>),
+        theirs: (&[Value], Option<&[Value]>),
+    ) -> Merged {
+        let (mut values, mut leaves) = (Vec::new(), Vec::new());
+        for (index, base) in base.iter().enumerate() {
+            let [our_side, their_side] = [ours, theirs].map(|(values, leaves)| {
+                let leaf = leaves.and_then(|leaves| leaves.get(index));
+                values.get(index).map(|value| Side { value, leaf })
+            });
+            self.path.push(Segment::Index(index));
+            let settled = self.settled(Some(base), our_side, their_side);
+            if let Some((value, leaf)) = settled.unwrap_or_else(|| self.conflict()) {
+                values.push(value);
+                leaves.push(leaf);
+            }
+            self.path.pop();
+        }
+        (Value::Array(values), Value::Array(leaves))
+    }
+
+    /// What a place holds where at most one side changed it, or both did alike; `None` where both did in different ways.
+    fn settled(
+        &self,
         base: Option<&Value>,
-        ours: Option<&(Value, Option<Value>)>,
-        theirs: Option<&(Value, Option<Value>)>,
-    ) -> Option<(Value, Value)> {
-        let keep = |side: Option<&(Value, Option<Value>)>, usable: bool| {
-            let (value, leaf) = side?;
-            Some((value.clone(), leaf.clone().filter(|_| usable).unwrap_or(Value::Null)))
+        ours: Option<Side<'_>>,
+        theirs: Option<Side<'_>>,
+    ) -> Option<Option<Merged>> {
+        let keep = |side: Option<Side<'_>>, usable: bool| {
+            let Side { value, leaf } = side?;
+            Some((value.clone(), leaf.filter(|_| usable).cloned().unwrap_or(Value::Null)))
         };
-        let (our_value, their_value) = (ours.map(|side| &side.0), theirs.map(|side| &side.0));
         let same = |a: Option<&Value>, b: Option<&Value>| match (a, b) {
             (Some(a), Some(b)) => edit::same(a, b),
             (a, b) => a.is_none() && b.is_none(),
         };
-        if same(our_value, their_value) {
-            return if self.keeps_ours { keep(ours, true) } else { keep(theirs, self.keeps_theirs) };
-        }
-        if same(our_value, base) {
-            return keep(theirs, self.keeps_theirs);
-        }
-        if same(their_value, base) {
-            return keep(ours, self.keeps_ours);
-        }
-        match (ours, theirs) {
-            (Some((Value::Object(our_map), our_leaf)), Some((Value::Object(their_map), their_leaf))) => {
-                let empty = Map::new();
-                let base = base.and_then(Value::as_object).unwrap_or(&empty);
-                let leaves = |leaf: &'_ Option<Value>| leaf.as_ref().and_then(Value::as_object).cloned();
-                let (our_leaves, their_leaves) = (leaves(our_leaf), leaves(their_leaf));
-                let (tree, sealed) =
-                    self.objects(base, (our_map, our_leaves.as_ref()), (their_map, their_leaves.as_ref()));
-                Some((Value::Object(tree), Value::Object(sealed)))
-            }
-            (Some((Value::Array(our_items), our_leaf)), Some((Value::Array(their_items), their_leaf)))
-                if base.and_then(Value::as_array).is_some_and(|base| base.len() == our_items.len())
-                    && our_items.len() == their_items.len() =>
-            {
-                let base = base.and_then(Value::as_array).unwrap_or_default();
-                let item = |items: &[Value], leaf: &Option<Value>, index: usize| {
-                    let leaf = leaf.as_ref().and_then(Value::as_array).and_then(|leaves| leaves.get(index)).cloned();
-                    (items[index].clone(), leaf)
-                };
-                let (mut values, mut leaves) = (Vec::new(), Vec::new());
-                for (index, base) in base.iter().enumerate() {
-                    self.path.push(Segment::Index(index));
-                    let (ours, theirs) = (item(our_items, our_leaf, index), item(their_items, their_leaf, index));
-                    if let Some((value, leaf)) = self.items(base, &ours, &theirs) {
-                        values.push(value);
-                        leaves.push(leaf);
-                    }
-                    self.path.pop();
-                }
-                Some((Value::Array(values), Value::Array(leaves)))
-            }
-            _ => {
-                self.conflicts.push(self.path.iter().cloned().collect());
-                keep(ours.or(theirs), false)
-            }
+        let [our_value, their_value] = [ours, theirs].map(|side| side.map(|side| side.value));
+        let alike = same(our_value, their_value);
+        if alike {
+            let side = if self.keeps_ours { ours } else { theirs };
+            Some(keep(side, self.keeps_ours || self.keeps_theirs))
+        } else if same(our_value, base) {
+            Some(keep(theirs, self.keeps_theirs))
+        } else if same(their_value, base) {
+            Some(keep(ours, self.keeps_ours))
+        } else {
+            None
         }
     }
 
-    /// An item of an array is one value: an item that both sides changed can be another one by now.
-    fn items(
-        &mut self,
-        base: &Value,
-        ours: &(Value, Option<Value>),
-        theirs: &(Value, Option<Value>),
-    ) -> Option<(Value, Value)> {
-        if edit::same(&ours.0, &theirs.0) || edit::same(&ours.0, base) || edit::same(&theirs.0, base) {
-            return self.values(Some(base), Some(ours), Some(theirs));
-        }
+    /// Both sides changed this place in different ways: nothing of the merge is used.
+    fn conflict(&mut self) -> Option<Merged> {
         self.conflicts.push(self.path.iter().cloned().collect());
         None
     }

@@ -205,31 +205,18 @@ fn forget_changed(sealed: &mut Value, old: &Value, new: &Value) {
 
 /// Items behind those that changed move with their leaves.
 fn forget_changed_items(sealed: &mut Vec<Value>, old: &[Value], new: &[Value]) {
-    sealed.truncate(old.len());
-    if sealed.len() == old.len() && old.len() != new.len() {
-        let same = |(old, new): &(&Value, &Value)| same(old, new);
-        let front = old.iter().zip(new).take_while(same).count();
-        let shorter = old.len().min(new.len());
-        let back = old.iter().rev().zip(new.iter().rev()).take(shorter - front).take_while(same).count();
-        // What lies between the two is paired from its front on.
-        let (old_end, new_end) = (old.len() - back, new.len() - back);
-        let mut middle = sealed.split_off(front);
-        let tail = middle.split_off(old_end - front);
-        middle.resize(new_end - front, Value::Null);
-        for (index, sealed) in middle.iter_mut().enumerate() {
-            match old[front..old_end].get(index) {
-                Some(old) => forget_changed(sealed, old, &new[front + index]),
-                None => *sealed = Value::Null,
-            }
-        }
-        sealed.extend(middle);
-        sealed.extend(tail);
-        return;
-    }
-    sealed.truncate(new.len());
-    for (sealed, (old, new)) in sealed.iter_mut().zip(old.iter().zip(new)) {
+    let same = |(old, new): &(&Value, &Value)| same(old, new);
+    let front = old.iter().zip(new).take_while(same).count();
+    let shorter = old.len().min(new.len());
+    let back = old.iter().rev().zip(new.iter().rev()).take(shorter - front).take_while(same).count();
+    // What lies between the two is paired from its front on. An item that was appended has no leaf yet.
+    sealed.resize(old.len(), Value::Null);
+    let tail = sealed.split_off(old.len() - back);
+    sealed.resize(new.len() - back, Value::Null);
+    for ((sealed, old), new) in sealed.iter_mut().zip(&old[..old.len() - back]).zip(new).skip(front) {
         forget_changed(sealed, old, new);
     }
+    sealed.extend(tail);
 }
 
 /// Overwrites numbers and booleans. Strings and bytes wipe themselves.

@@ -27,6 +27,15 @@ pub fn folders(path: impl AsRef<Path>) -> Vec<PathBuf> {
     folders
 }
 
+/// The names of all that is in a folder, in order.
+#[track_caller]
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
 pub fn name(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap()
 }

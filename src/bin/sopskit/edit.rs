@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use sopskit::{Document, EditOptions, EncryptedDocument, ErrorKind, Format, Identities, Map};
+use sopskit::{Document, EncryptedDocument, ErrorKind, Format, Identities, Map};
 
 use crate::args::{Edit, Global};
 use crate::desk::Desk;
 use crate::encrypt;
 use crate::exit::{self, Failure};
-use crate::files::{named, unreadable};
+use crate::files::{named, read_sealed};
 use crate::keys;
 
 /// What somebody sees who edits a file that does not exist.
@@ -21,15 +21,9 @@ pub(crate) fn run(command: &Edit, global: &Global) -> Result<(), Failure> {
     let format = command.types.check(file)?;
     command.opening.check()?;
     let work = Work { command, global, file, format, identities: keys::identities(global) };
-    let sealed = match file.exists() || file.is_symlink() {
-        true => Some(
-            EncryptedDocument::parse(&sopskit::read_file(file).map_err(unreadable)?)
-                .map_err(|error| error.in_file(file))?,
-        ),
-        false => None,
-    };
+    let sealed = if file.exists() || file.is_symlink() { Some(read_sealed(file)?) } else { None };
     let base = match &sealed {
-        Some(sealed) => work.open(sealed)?,
+        Some(sealed) => command.opening.open(sealed, &work.identities).map_err(|error| error.in_file(file))?,
         None => work.new_document(if format == Format::Json { EXAMPLE } else { BINARY_EXAMPLE })?,
     };
     let plain = base.to_bytes(format).map_err(|error| error.in_file(file))?;
@@ -60,10 +54,6 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn open(&self, sealed: &EncryptedDocument) -> Result<Document, Failure> {
-        Ok(self.command.opening.open(sealed, &self.identities).map_err(|error| error.in_file(self.file))?)
-    }
-
     fn new_document(&self, plain: &[u8]) -> Result<Document, Failure> {
         let (options, recipients) = encrypt::plan(&self.command.new_file, self.global, Some(self.file), self.format)?;
         Ok(Document::with_options(self.format.parse(plain)?, &recipients, &options)?)
@@ -72,13 +62,13 @@ impl Work<'_> {
     /// Writes the edit. What others wrote while the editor was open stays: the two edits are merged.
     fn save(&self, edited: &[u8], sealed: &EncryptedDocument, base: &Document, plain: &[u8]) -> Result<(), Failure> {
         let tree: Map = self.format.parse(edited)?;
-        let mut ours = self.open(sealed)?;
-        ours.set_tree(tree.clone())?;
-        let options = EditOptions::new().retries(10).ignore_mac(self.command.opening.ignore_mac);
-        let merged = options.edit_file(self.file, &self.identities, |now| {
+        let opening = &self.command.opening;
+        let merged = opening.edit_options().edit_file(self.file, &self.identities, |now| {
             if now.to_bytes(self.format).is_ok_and(|now| *now == *plain) {
                 return now.set_tree(tree.clone());
             }
+            let mut ours = opening.open(sealed, &self.identities)?;
+            ours.set_tree(tree.clone())?;
             now.merge_with(Some(base), &ours, &self.identities)
         });
         merged.map_err(|error| match error.kind() {

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use sopskit::{Bytes, Config, Error, ErrorKind, Format, Indent};
+use sopskit::{Bytes, Config, EncryptedDocument, Error, ErrorKind, Format, Indent};
 
 use crate::args::{Files, Global, Types};
 use crate::exit::{self, Failure};
@@ -78,6 +78,12 @@ pub(crate) fn unreadable(error: Error) -> Failure {
     let is_missing = error.kind() == ErrorKind::Read && error.is_not_found();
     let failure = Failure::from(error);
     if is_missing { Failure { code: exit::CANNOT_READ, ..failure } } else { failure }
+}
+
+/// An existing file that a command changes.
+pub(crate) fn read_sealed(file: &Path) -> Result<EncryptedDocument, Failure> {
+    let bytes = sopskit::read_file(file).map_err(unreadable)?;
+    Ok(EncryptedDocument::parse(&bytes).map_err(|error| error.in_file(file))?)
 }
 
 /// Writes to standard output.

@@ -1,10 +1,13 @@
 //! The keys of a command, and how an existing file is opened with them.
 
-use sopskit::{Document, EncryptedDocument, Environment, Identities, Passphrase};
+use sopskit::{Document, EditOptions, EncryptedDocument, Environment, Identities, Passphrase};
 use zeroize::Zeroizing;
 
 use crate::args::{Global, Opening};
 use crate::exit::{self, Failure};
+
+/// How often an edit is made again when another program changed the file meanwhile.
+pub(crate) const RETRIES: u32 = 10;
 
 /// The identities that sops would use, with its leave to run programs and to ask at the terminal.
 pub(crate) fn identities(global: &Global) -> Identities {
@@ -22,6 +25,11 @@ pub(crate) fn identities(global: &Global) -> Identities {
 impl Opening {
     pub(crate) fn open(&self, sealed: &EncryptedDocument, identities: &Identities) -> sopskit::Result<Document> {
         if self.ignore_mac { sealed.decrypt_ignoring_mac(identities) } else { sealed.decrypt(identities) }
+    }
+
+    /// How a file is edited in place. As the edit is simply made again on the new content, a program that honours no lock is no reason to give up.
+    pub(crate) fn edit_options(&self) -> EditOptions {
+        EditOptions::new().retries(RETRIES).ignore_mac(self.ignore_mac)
     }
 
     /// sops takes each kind once. There is but one kind here, so the order itself changes nothing.

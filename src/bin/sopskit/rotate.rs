@@ -1,6 +1,6 @@
 //! Who can open a file: `sopskit rotate`, `updatekeys` and `groups`.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
 use sopskit::{Document, EditOptions, EncryptedDocument, Error, Identities, KeyChanges, Recipients};
@@ -8,8 +8,8 @@ use sopskit::{Document, EditOptions, EncryptedDocument, Error, Identities, KeyCh
 use crate::args::{Global, GroupTarget, Groups, Rotate, Updatekeys};
 use crate::config;
 use crate::exit::{self, Failure};
-use crate::files::{format, named, print, unreadable};
-use crate::keys;
+use crate::files::{format, named, print, read_sealed, unreadable};
+use crate::keys::{self, RETRIES};
 
 pub(crate) fn rotate(command: &Rotate, global: &Global) -> Result<(), Failure> {
     let files = &command.files;
@@ -38,16 +38,15 @@ pub(crate) fn rotate(command: &Rotate, global: &Global) -> Result<(), Failure> {
         document.rotate_for(&recipients, &identities)
     };
     if files.in_place {
-        let options = EditOptions::new().retries(10).ignore_mac(command.opening.ignore_mac);
-        return options.edit_file(file, &identities, rotate).map_err(unreadable);
+        return command.opening.edit_options().edit_file(file, &identities, rotate).map_err(unreadable);
     }
+    let sealed = read_sealed(file)?;
     let done = || {
-        let sealed = EncryptedDocument::parse(&sopskit::read_file(file)?)?;
         let mut document = command.opening.open(&sealed, &identities)?;
         rotate(&mut document)?;
         document.encrypt()
     };
-    let sealed = done().map_err(|error| unreadable(error.in_file(file)))?;
+    let sealed = done().map_err(|error| error.in_file(file))?;
     files.write(sealed.to_string().as_bytes())
 }
 
@@ -75,9 +74,7 @@ pub(crate) fn updatekeys(command: &Updatekeys, global: &Global) -> Result<(), Fa
 
 fn update_file(file: &Path, recipients: &Recipients, identities: &Identities, yes: bool) -> Result<(), Failure> {
     eprintln!("Syncing keys for file {}", file.display());
-    let options = EditOptions::new();
-    let sealed = EncryptedDocument::parse(&sopskit::read_file(file).map_err(unreadable)?)
-        .map_err(|error| error.in_file(file))?;
+    let sealed = read_sealed(file)?;
     let changes = KeyChanges::between(&Recipients::of(sealed.metadata()), recipients);
     if changes.is_empty() {
         eprintln!("File {} already up to date", file.display());
@@ -88,7 +85,7 @@ fn update_file(file: &Path, recipients: &Recipients, identities: &Identities, ye
         eprintln!("File {} left unchanged", file.display());
         return Ok(());
     }
-    options
+    EditOptions::new()
         .edit_sealed_file(file, |sealed| Ok(!sealed.update_keys(recipients, identities)?.is_empty()))
         .map_err(unreadable)?;
     eprintln!("File {} synced with new keys", file.display());
@@ -129,7 +126,6 @@ fn confirmed() -> Result<bool, Failure> {
                 _ => {}
             },
         }
-        let _ = io::stdout().flush();
     }
 }
 
@@ -166,13 +162,9 @@ fn regroup(
         Ok(true)
     };
     if target.in_place {
-        return EditOptions::new().retries(10).edit_sealed_file(file, update).map(drop).map_err(unreadable);
+        return EditOptions::new().retries(RETRIES).edit_sealed_file(file, update).map(drop).map_err(unreadable);
     }
-    let done = || {
-        let mut sealed = EncryptedDocument::parse(&sopskit::read_file(file)?)?;
-        update(&mut sealed)?;
-        Ok(sealed)
-    };
-    let sealed = done().map_err(|error: Error| unreadable(error.in_file(file)))?;
+    let mut sealed = read_sealed(file)?;
+    update(&mut sealed).map_err(|error| error.in_file(file))?;
     print(sealed.to_string().as_bytes())
 }

@@ -3,9 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use sopskit::{Bytes, EditOptions, ErrorKind, KeyPath, Value};
+use sopskit::{Bytes, ErrorKind, KeyPath, Value};
 
-use crate::args::{Global, Opening, Set, Unset};
+use crate::args::{Global, Set, Unset};
 use crate::exit::{self, Failure};
 use crate::files::unreadable;
 use crate::keys;
@@ -26,7 +26,8 @@ pub(crate) fn set(command: &Set, global: &Global) -> Result<(), Failure> {
     command.existing.opening.check()?;
     let path = parse_path(path)?;
     let value = value(command)?;
-    edit_options(&command.existing.opening)
+    let options = command.existing.opening.edit_options();
+    options
         .edit_file(file, &keys::identities(global), |document| {
             let changed = document.set(path.clone(), value.clone())?;
             if !changed && !command.idempotent {
@@ -44,17 +45,13 @@ pub(crate) fn unset(command: &Unset, global: &Global) -> Result<(), Failure> {
     command.existing.types.check(file)?;
     command.existing.opening.check()?;
     let path = parse_path(index)?;
-    edit_options(&command.existing.opening)
+    let options = command.existing.opening.edit_options();
+    options
         .edit_file(file, &keys::identities(global), |document| match document.unset(path.clone()) {
             Err(error) if error.kind() == ErrorKind::PathNotFound && command.idempotent => Ok(()),
             unset => unset,
         })
         .map_err(unreadable)
-}
-
-/// As the command is simply run again on the new content, a program that honours no lock is no reason to give up.
-fn edit_options(opening: &Opening) -> EditOptions {
-    EditOptions::new().retries(10).ignore_mac(opening.ignore_mac)
 }
 
 fn parse_path(text: &str) -> Result<KeyPath, Failure> {

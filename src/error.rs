@@ -35,7 +35,7 @@ struct Inner {
     reversed_path: Vec<Segment>,
     position: Option<Position>,
     file: Option<PathBuf>,
-    source: Option<io::Error>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
     conflicts: Vec<KeyPath>,
 }
 
@@ -175,6 +175,21 @@ kinds! {
     Conflict = "conflict", "the file was changed by another program meanwhile, nothing was written; try again";
     /// Two edits of a document change the same place in different ways. [`Error::conflicts`] lists the places.
     MergeConflict = "merge-conflict", "both sides changed the same place";
+
+    /// A text or a file is not an OAuth token, or a token cannot be written.
+    InvalidToken = "invalid-token", "not a token";
+    /// A provider's name is empty, too long, or cannot name a file.
+    InvalidProvider = "invalid-provider", "not a name of a provider";
+    /// The file that a provider's token would lie in holds that of another provider.
+    ProviderTaken = "provider-taken", "the file holds the token of another provider";
+    /// There is no token of a provider to be refreshed.
+    NoToken = "no-token", "there is no token of this provider";
+    /// The function that was to get a new token failed. The old token stays; [`source`](std::error::Error::source) is what the function answered.
+    RefreshFailed = "refresh-failed", "the token could not be refreshed";
+    /// Other users of the machine can write a file of tokens or its directory.
+    NotPrivate = "not-private", "other users can write it";
+    /// There is no token storage of this name.
+    UnknownStorage = "unknown-storage", "no such token storage";
 }
 
 impl Error {
@@ -200,6 +215,14 @@ impl Error {
     pub(crate) fn io(kind: ErrorKind, file: &Path, source: io::Error) -> Self {
         let mut error = Error::new(kind);
         error.0.file = Some(file.to_owned());
+        error.0.source = Some(source.into());
+        error
+    }
+
+    /// An error that a function of the caller answered.
+    #[cfg(feature = "tokens")]
+    pub(crate) fn caused(kind: ErrorKind, source: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        let mut error = Error::new(kind);
         error.0.source = Some(source);
         error
     }
@@ -313,7 +336,8 @@ impl Error {
     /// Whether a file could not be read because it does not exist.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        self.0.source.as_ref().is_some_and(|source| source.kind() == io::ErrorKind::NotFound)
+        let source = self.0.source.as_ref().and_then(|source| source.downcast_ref::<io::Error>());
+        source.is_some_and(|source| source.kind() == io::ErrorKind::NotFound)
     }
 }
 
@@ -364,7 +388,7 @@ impl fmt::Display for Error {
             write!(f, ": {detail}")?;
         }
         if let Some(source) = &self.0.source {
-            write!(f, ": {source}")?;
+            write!(f, ": {}", redacted(source.to_string()))?;
         }
         Ok(())
     }
@@ -378,6 +402,6 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_ref().map(|source| source as _)
+        self.0.source.as_ref().map(|source| &**source as _)
     }
 }

@@ -1,6 +1,10 @@
 //! Files: read whole, and replaced whole or not at all.
 
 mod lock;
+#[cfg(feature = "tokens")]
+mod lock_file;
+#[cfg(feature = "tokens")]
+mod private;
 mod temporary;
 
 use std::fs::{self, File, OpenOptions};
@@ -13,6 +17,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Bytes;
 
 pub(crate) use lock::Locked;
+#[cfg(feature = "tokens")]
+pub(crate) use lock_file::{LockFile, read_note};
+#[cfg(feature = "tokens")]
+pub(crate) use private::{Readers, check_directory, create_directory, read_private, rehearse, remove, replace_private};
 
 /// How much room is made for an input whose length is not known, in bytes.
 const FIRST_ROOM: usize = 8 * 1024;
@@ -110,5 +118,5 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => path.to_owned(),
         Err(error) => return Err(error),
     };
-    temporary::replace(&target, content, || Ok(()))
+    temporary::replace(&target, content, None, || Ok(()))
 }

@@ -1,6 +1,8 @@
 //! Master keys at work: the data key is wrapped for them, and unwrapped with what is at hand.
 
 mod age;
+#[cfg(feature = "tokens")]
+mod cache;
 mod identities;
 #[cfg(feature = "pq")]
 mod pq;
@@ -15,6 +17,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::{KeyKind, MasterKey, Metadata, WrappedKey};
 use crate::secret::DataKey;
 
+#[cfg(feature = "tokens")]
+pub(crate) use cache::Cache;
 pub use identities::{Identities, Passphrase};
 pub use recipients::Recipients;
 pub(crate) use service::NoService;

@@ -16,6 +16,8 @@ mod metadata;
 mod path;
 mod rules;
 mod secret;
+#[cfg(feature = "tokens")]
+mod storage;
 mod tree;
 mod walk;
 
@@ -36,6 +38,11 @@ pub use metadata::{KeyKind, MasterKey, Metadata, SOPS_VERSION, WrappedKey};
 pub use path::{KeyPath, Segment};
 pub use rules::{DEFAULT_UNENCRYPTED_SUFFIX, Rule};
 pub use secret::{Bytes, Text};
+#[cfg(feature = "tokens")]
+pub use storage::{
+    FileStorage, MemoryStorage, RefreshError, SopsStorage, StorageOptions, StorageSettings, Token, TokenStatus,
+    TokenStorage, open_storage,
+};
 pub use tree::{MAX_DEPTH, Map, Value};
 
 /// Reads an encrypted JSON file into any type that serde can read, after its MAC has been verified.

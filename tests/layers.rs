@@ -9,12 +9,15 @@ use std::path::{Path, PathBuf};
 use support::folders;
 
 /// The rooms, and what each is for. A newcomer finds the place for a line of code here.
-const ROOMS: [(&str, &str); 16] = [
+const ROOMS: [(&str, &str); 17] = [
     ("path", "key paths, [\"a\"][0]"),
     ("error", "the one error type: kind, key path, position; never a secret"),
     ("secret", "data keys and other bytes that are wiped on drop"),
     ("tree", "values, ordered objects, changes by key path; serde in tree/de and tree/ser"),
-    ("fs", "files read whole, and replaced whole or not at all (fs/temporary); locked while they are edited (fs/lock)"),
+    (
+        "fs",
+        "files read whole, and replaced whole or not at all (fs/temporary); locked (fs/lock, fs/lock_file); private (fs/private)",
+    ),
     ("leaf", "ENC[…] text to its parts and back; the bytes of a value"),
     ("rules", "which leaves are encrypted; RE2 in rules/re2"),
     ("walk", "the walk over the leaves, with additional data and rule"),
@@ -32,6 +35,10 @@ const ROOMS: [(&str, &str); 16] = [
     ),
     ("edit", "edit_file: read under a lock, changed, replaced"),
     ("config", ".sops.yaml: which rule counts for a path, and what it says; YAML in config/yaml"),
+    (
+        "storage",
+        "OAuth tokens: storage/token; kept in memory, plain files (storage/file) and SOPS files (storage/sops)",
+    ),
 ];
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");

@@ -35,38 +35,10 @@ impl Locked {
     /// [`ErrorKind::Read`], [`ErrorKind::Busy`].
     pub(crate) fn open(path: &Path, wait: Duration) -> Result<Self> {
         let unreadable = |error| Error::io(ErrorKind::Read, path, error);
-        // Later than any clock shows is never.
-        let deadline = Instant::now().checked_add(wait);
-        loop {
-            let target = fs::canonicalize(path).map_err(unreadable)?;
-            // Looked at first: to open a pipe is to wait for its other end.
-            if !fs::metadata(&target).map_err(unreadable)?.is_file() {
-                let error =
-                    io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file, and cannot be edited in place");
-                return Err(unreadable(error));
-            }
-            let file = open(&target).map_err(unreadable)?;
-            match FileExt::try_lock(&file) {
-                Ok(()) if is_still_at(&file, &target) => {
-                    let length = file.metadata().map_err(unreadable)?.len();
-                    let room = usize::try_from(length).unwrap_or_default();
-                    let content = read_wiped(&file, room).map_err(unreadable)?;
-                    return Ok(Locked { path: path.to_owned(), target, content, _file: file });
-                }
-                // It was replaced while this process waited: the lock is on a file that is gone.
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) => return Err(unreadable(error)),
-            }
-            drop(file);
-            let left = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
-            if left.is_zero() {
-                let detail = format!("it did not become free within {} seconds", wait.as_secs_f32());
-                return Err(Error::with_detail(ErrorKind::Busy, detail).in_file(path));
-            }
-            // Of random length, so that of several that wait each gets its turn.
-            thread::sleep(rand::thread_rng().gen_range(Duration::from_micros(500)..MAX_PAUSE).min(left));
-        }
+        let (target, file) = wait_for(path, wait, || attempt(path).map_err(unreadable))?;
+        let length = file.metadata().map_err(unreadable)?.len();
+        let content = read_wiped(&file, usize::try_from(length).unwrap_or_default()).map_err(unreadable)?;
+        Ok(Locked { path: path.to_owned(), target, content, _file: file })
     }
 
     pub(crate) fn content(&self) -> &[u8] {
@@ -86,11 +58,63 @@ impl Locked {
                 Err(io::ErrorKind::InvalidData.into())
             }
         };
-        let written = temporary::replace(&self.target, content, unchanged);
+        let written = temporary::replace(&self.target, content, None, unchanged);
         if conflict {
             return Err(Error::new(ErrorKind::Conflict).in_file(&self.path));
         }
         written.map_err(|error| Error::io(ErrorKind::Write, &self.path, error))
+    }
+}
+
+/// Calls `attempt` until it has an answer, but not longer than `wait`.
+pub(super) fn wait_for<T>(path: &Path, wait: Duration, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    // Later than any clock shows is never.
+    let deadline = Instant::now().checked_add(wait);
+    loop {
+        if let Some(answer) = attempt()? {
+            return Ok(answer);
+        }
+        let left = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
+        if left.is_zero() {
+            let detail = format!("it did not become free within {} seconds", wait.as_secs_f32());
+            return Err(Error::with_detail(ErrorKind::Busy, detail).in_file(path));
+        }
+        // Of random length, so that of several that wait each gets its turn.
+        thread::sleep(rand::thread_rng().gen_range(Duration::from_micros(500)..MAX_PAUSE).min(left));
+    }
+}
+
+/// Holds the lock of a file as long as what it answers lives; `None` where there is no file.
+///
+/// # Errors
+/// [`ErrorKind::Write`], [`ErrorKind::Busy`].
+#[cfg(feature = "tokens")]
+pub(super) fn hold(path: &Path, wait: Duration) -> Result<Option<File>> {
+    wait_for(path, wait, || match attempt(path) {
+        Ok(held) => Ok(held.map(|(_, file)| Some(file))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(None)),
+        Err(error) => Err(Error::io(ErrorKind::Write, path, error)),
+    })
+}
+
+/// Tries to lock an existing file: where its path leads to, and the file. `None` when somebody else holds it.
+fn attempt(path: &Path) -> io::Result<Option<(PathBuf, File)>> {
+    let target = fs::canonicalize(path)?;
+    // Looked at first: to open a pipe is to wait for its other end.
+    if !fs::metadata(&target)?.is_file() {
+        let problem = "it is no regular file, and cannot be edited in place";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    }
+    let file = open(&target)?;
+    Ok(try_lock(&file, &target)?.then_some((target, file)))
+}
+
+/// Whether the lock of a file was free, and the file is still the one at its path: it can have been replaced while this process waited.
+pub(super) fn try_lock(file: &File, path: &Path) -> io::Result<bool> {
+    match FileExt::try_lock(file) {
+        Ok(()) => Ok(is_still_at(file, path)),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

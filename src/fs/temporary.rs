@@ -10,23 +10,37 @@ use rand::Rng as _;
 const PREFIX: &str = ".sopskit-";
 const SUFFIX: &str = ".tmp";
 
-/// Puts `content` in the place of `target`, which is no link, unless `check` objects at the last moment.
-pub(super) fn replace(target: &Path, content: &[u8], check: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+/// The mode of a temporary file.
+const MODE: u32 = 0o600;
+
+/// Puts `content` in the place of `target`, which is no link, unless `check` objects at the last moment. The mode is `mode`, else
+/// that of the old file, else for the owner only.
+pub(super) fn replace(
+    target: &Path,
+    content: &[u8],
+    mode: Option<u32>,
+    check: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
     let old = match fs::metadata(target) {
         Ok(old) => Some(old),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    let directory = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let directory = directory_of(target);
     remove_abandoned(directory);
-    let temporary = Temporary::create(directory)?;
+    let temporary = Temporary::create(directory, mode.unwrap_or(MODE))?;
     (&temporary.file).write_all(content)?;
-    if let Some(old) = old {
-        keep_owner(&temporary.file, &old)?;
-        temporary.file.set_permissions(old.permissions())?;
+    if let Some(old) = &old {
+        keep_owner(&temporary.file, old)?;
+    }
+    match (mode, old) {
+        // Whatever the umask took away.
+        #[cfg(unix)]
+        (Some(mode), _) => {
+            temporary.file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+        }
+        (None, Some(old)) => temporary.file.set_permissions(old.permissions())?,
+        _ => {}
     }
     temporary.file.sync_all()?;
     // Opened first: once the file is replaced, nothing may fail any more.
@@ -40,6 +54,21 @@ pub(super) fn replace(target: &Path, content: &[u8], check: impl FnOnce() -> io:
     Ok(())
 }
 
+/// Writes as much as `length` bytes beside `target`, and removes them again.
+#[cfg(feature = "tokens")]
+pub(super) fn rehearse(target: &Path, length: usize) -> io::Result<()> {
+    let temporary = Temporary::create(directory_of(target), MODE)?;
+    io::copy(&mut io::Read::take(io::repeat(0), length as u64), &mut &temporary.file)?;
+    Ok(())
+}
+
+fn directory_of(target: &Path) -> &Path {
+    match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
 /// A private file beside its target, removed on drop unless it was renamed. It is locked as long as its process lives.
 struct Temporary {
     file: File,
@@ -48,11 +77,13 @@ struct Temporary {
 }
 
 impl Temporary {
-    fn create(directory: &Path) -> io::Result<Self> {
+    fn create(directory: &Path, mode: u32) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+        #[cfg(not(unix))]
+        let _ = mode;
         loop {
             let path = directory.join(format!("{PREFIX}{:016x}{SUFFIX}", rand::rngs::OsRng.r#gen::<u64>()));
             let file = match options.open(&path) {

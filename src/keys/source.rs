@@ -126,6 +126,13 @@ impl Environment {
         self.config_directory().map(|directory| directory.join("sops").join("age").join("keys.txt"))
     }
 
+    /// The directory in which kstlib keeps tokens without being told: `~/.config/kstlib/auth/tokens`, on every system.
+    #[cfg(feature = "tokens")]
+    #[must_use]
+    pub fn default_token_directory(&self) -> Option<PathBuf> {
+        self.home().map(|home| home.join(".config").join("kstlib").join("auth").join("tokens"))
+    }
+
     /// The recipients that `SOPS_AGE_RECIPIENTS` names; `None` where it is not set or empty.
     ///
     /// # Errors

@@ -1,6 +1,9 @@
 //! What the tests share.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
 
+#[cfg(all(feature = "tokens", unix))]
+pub mod tokens;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -94,6 +94,11 @@ pub(crate) enum Command {
     /// git config merge.sopskit.driver 'sopskit merge-driver %O %A %B %P'
     #[command(verbatim_doc_comment)]
     MergeDriver(MergeDriver),
+    /// Keep OAuth tokens, one for each provider, encrypted
+    ///
+    /// Example: sopskit token load github | jq -r .access_token
+    #[command(verbatim_doc_comment)]
+    Token(TokenCommand),
 }
 
 /// How an existing file is opened.
@@ -246,6 +251,53 @@ pub(crate) struct MergeDriver {
     pub(crate) theirs: PathBuf,
     /// The name of the file in the repository, for messages
     pub(crate) path: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct TokenCommand {
+    #[command(subcommand)]
+    pub(crate) action: TokenAction,
+    /// Where the tokens are [default: ~/.config/kstlib/auth/tokens]
+    #[arg(long, global = true, value_name = "DIRECTORY")]
+    pub(crate) dir: Option<PathBuf>,
+    /// How they are kept: sops, or file (not encrypted)
+    #[arg(long, global = true, value_name = "KIND", default_value = "sops")]
+    pub(crate) storage: String,
+    /// Recipients, separated by commas; without it those of $SOPS_AGE_RECIPIENTS, else of the config file
+    #[arg(short, long, global = true, value_name = "RECIPIENTS")]
+    pub(crate) age: Option<String>,
+    /// Encrypt every field; without it type, times and scopes are in clear
+    #[arg(long, global = true)]
+    pub(crate) encrypt_all: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum TokenAction {
+    /// Keep the token that is on standard input, as JSON
+    Save {
+        provider: String,
+        /// The JSON is a response of the provider, with expires_in
+        #[arg(long)]
+        response: bool,
+    },
+    /// Print a token, as JSON
+    Load {
+        provider: String,
+        /// Also on a terminal
+        #[arg(long)]
+        show: bool,
+    },
+    /// Print the providers of which there is a token
+    List,
+    /// Say what is known of a token without a key: times, scopes, recipients
+    Status {
+        provider: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a token
+    Delete { provider: String },
 }
 
 #[derive(Args)]

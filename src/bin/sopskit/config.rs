@@ -19,7 +19,7 @@ pub(crate) fn load(global: &Global) -> Result<Option<Config>, Failure> {
     search.config_file().map(Config::load).transpose().map_err(|error| unusable(&error))
 }
 
-fn unusable(error: &Error) -> Failure {
+pub(crate) fn unusable(error: &Error) -> Failure {
     let code = if error.is_not_found() { exit::NO_CONFIG } else { exit::CANNOT_READ_CONFIG };
     Failure::new(code, error.to_string())
 }

@@ -46,7 +46,7 @@ pub(crate) fn plan(
     format: Format,
 ) -> Result<(EncryptOptions, Recipients), Failure> {
     let config = config::load(global)?;
-    let explicit = recipients(command)?;
+    let explicit = recipients(command.age.as_deref())?;
     let creation_rule = match (&config, name) {
         (Some(config), Some(name)) => match config.creation_rule(name) {
             Err(error) if error.kind() == ErrorKind::NoCreationRule && explicit.is_some() => None,
@@ -68,13 +68,13 @@ pub(crate) fn plan(
 }
 
 /// The recipients that were named by a flag or a variable.
-fn recipients(command: &NewFile) -> Result<Option<Recipients>, Failure> {
+pub(crate) fn recipients(flag: Option<&str>) -> Result<Option<Recipients>, Failure> {
     let is_set = |name: &&&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if let Some(name) = FOREIGN_KEYS.iter().find(is_set) {
         let message = format!("{name} is set, but there is no way here to wrap a key for it; unset it, or use sops");
         return Err(Failure::new(exit::GENERIC, message));
     }
-    match &command.age {
+    match flag {
         Some(recipients) => Ok(Some(Recipients::parse(recipients)?)),
         None => Ok(Environment::process().recipients()?),
     }

@@ -17,6 +17,7 @@ mod keys;
 mod merge_driver;
 mod rotate;
 mod set;
+mod token;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(exit::GENERIC) } else { ExitCode::SUCCESS };
         }
     };
+    show_warnings();
     let done = match &cli.command {
         Command::Encrypt(command) => encrypt::run(command, &cli.global),
         Command::Decrypt(command) => decrypt::run(command, &cli.global),
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Groups(command) => rotate::groups(command, &cli.global),
         Command::Filestatus(command) => filestatus::run(command),
         Command::MergeDriver(command) => merge_driver::run(command, &cli.global),
+        Command::Token(command) => token::run(command, &cli.global),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -53,4 +56,10 @@ fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// What the library warns of goes to standard error.
+fn show_warnings() {
+    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN);
+    lines.without_time().with_target(false).with_ansi(false).init();
 }

@@ -1,0 +1,113 @@
+//! For whom and how a token is encrypted.
+
+use std::path::Path;
+
+#[cfg(feature = "config")]
+use crate::config::{Config, ConfigSearch, CreationRule};
+use crate::document::EncryptOptions;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::Format;
+#[cfg(feature = "config")]
+use crate::keys::Environment;
+use crate::keys::Recipients;
+use crate::rules::Rule;
+use crate::storage::Token;
+
+/// The fields that are encrypted by default. `metadata` is one: whatever is in it is not in clear.
+const SECRET_FIELDS: [&str; 4] = ["access_token", "refresh_token", "id_token", "metadata"];
+
+/// For whom and how tokens are encrypted.
+pub(in crate::storage) struct Plan {
+    /// Who was named, if anybody was; else the creation rule says.
+    recipients: Option<Recipients>,
+    #[cfg(feature = "config")]
+    config: Source,
+    pub(in crate::storage) encrypt_all: bool,
+}
+
+/// Where creation rules come from.
+#[cfg(feature = "config")]
+enum Source {
+    Nowhere,
+    Given(Config),
+    /// Looked for at each save: whoever only loads is not bothered by what is wrong in it.
+    Searched(Environment),
+}
+
+impl Plan {
+    pub(in crate::storage) fn for_recipients(recipients: Recipients) -> Self {
+        Plan {
+            recipients: Some(recipients),
+            #[cfg(feature = "config")]
+            config: Source::Nowhere,
+            encrypt_all: false,
+        }
+    }
+
+    #[cfg(feature = "config")]
+    pub(in crate::storage) fn by_config(recipients: Option<Recipients>, config: Config) -> Self {
+        Plan { recipients, config: Source::Given(config), encrypt_all: false }
+    }
+
+    /// By the config file that is found from the directory of the token upward, or else from the working directory.
+    #[cfg(feature = "config")]
+    pub(in crate::storage) fn by_search(recipients: Option<Recipients>, environment: Environment) -> Self {
+        Plan { recipients, config: Source::Searched(environment), encrypt_all: false }
+    }
+
+    #[cfg(not(feature = "config"))]
+    pub(in crate::storage) fn by_search(recipients: Option<Recipients>, _: crate::keys::Environment) -> Self {
+        Plan { recipients, encrypt_all: false }
+    }
+
+    /// How a token is encrypted that is to lie at `path`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoRecipients`]; those of [`Config::load`](crate::Config::load) and of [`Config::creation_rule`](crate::Config::creation_rule).
+    pub(super) fn of(&self, token: &Token, path: &Path) -> Result<(EncryptOptions, Recipients)> {
+        #[cfg(feature = "config")]
+        if let Some(rule) = self.creation_rule(path)? {
+            let recipients = self.recipients.clone().map_or_else(|| rule.recipients(), Ok)?;
+            let options = rule.options(Format::Json);
+            let options = if rule.rule().is_some() { options } else { options.rule(self.rule(token)?) };
+            return Ok((options, recipients));
+        }
+        let recipients = self.recipients.clone().ok_or_else(|| {
+            let detail =
+                "name them, set SOPS_AGE_RECIPIENTS, or write a .sops.yaml whose creation rule matches the file";
+            Error::with_detail(ErrorKind::NoRecipients, detail).in_file(path)
+        })?;
+        Ok((EncryptOptions::new().format(Format::Json).rule(self.rule(token)?), recipients))
+    }
+
+    #[cfg(feature = "config")]
+    fn creation_rule(&self, path: &Path) -> Result<Option<CreationRule>> {
+        let found;
+        let config = match &self.config {
+            Source::Nowhere => return Ok(None),
+            Source::Given(config) => config,
+            Source::Searched(environment) => {
+                let directory = path.parent().unwrap_or(path);
+                let near = ConfigSearch::new(directory, environment)?;
+                let here = ConfigSearch::new(Path::new("."), environment)?;
+                let Some(file) = near.config_file().or(here.config_file()) else { return Ok(None) };
+                found = Config::load(file)?;
+                &found
+            }
+        };
+        match config.creation_rule(path) {
+            Err(error) if error.kind() == ErrorKind::NoCreationRule && self.recipients.is_some() => Ok(None),
+            rule => rule.map(Some),
+        }
+    }
+
+    fn rule(&self, token: &Token) -> Result<Rule> {
+        if self.encrypt_all {
+            return Rule::encrypted_regex(".*");
+        }
+        // What nobody here knows can be a secret.
+        let others = token.other_fields().map(regex::escape);
+        let fields: Vec<_> = SECRET_FIELDS.iter().map(|field| (*field).to_owned()).chain(others).collect();
+        Rule::encrypted_regex(&format!("^({})$", fields.join("|")))
+    }
+}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use sopskit::{ErrorKind, FileStorage, Identities, MemoryStorage, SopsStorage, Token, TokenStorage, Value};
 use support::tokens::{Home, assert_passed, at, chmod, in_a_process, mode, token};
-use support::{FIXTURES, identities, public_key, read, recipients};
+use support::{public_key, read, recipients};
 
 // ------------------------------------------------------------------------------------------------- what is encrypted
 
@@ -100,6 +100,7 @@ fn a_change_of_what_is_in_clear_is_noticed() {
 #[cfg(feature = "config")]
 mod by_creation_rule {
     use sopskit::{Config, Environment, StorageOptions, open_storage};
+    use support::{FIXTURES, identities};
 
     use super::*;
 
@@ -307,4 +308,18 @@ fn behind_a_link_the_file_itself_is_replaced() {
     assert_eq!(home.sops().load("github").unwrap().unwrap().access_token(), "b");
     assert_eq!(mode(&elsewhere), 0o400);
     assert!(home.sops().delete("github").unwrap());
+}
+
+#[test]
+fn debug_of_a_storage_shows_no_secret() {
+    let home = Home::new();
+    let memory = MemoryStorage::new();
+    let (sops, file) = (home.sops().cache_data_keys(1), home.file());
+    for storage in [&memory as &dyn TokenStorage, &sops, &file] {
+        storage.save("github", &token("a-secret")).unwrap();
+        storage.load("github").unwrap().unwrap();
+    }
+    let status = file.status("github").unwrap();
+    let shown = format!("{memory:?} {sops:?} {file:?} {status:?}");
+    assert!(!SECRETS.iter().any(|secret| shown.contains(secret)) && !shown.contains("SECRET-KEY"), "{shown}");
 }

@@ -24,7 +24,7 @@ pub(crate) type Release = [u32; 3];
 
 /// One binary of sops.
 pub(crate) struct Sops {
-    binary: PathBuf,
+    pub(crate) binary: PathBuf,
     pub(crate) release: Release,
     /// Whether it spells a backspace and a form feed in JSON as `\u0008` and `\u000c`: built with Go before 1.22.
     long_escapes: bool,

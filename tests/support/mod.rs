@@ -1,6 +1,8 @@
 //! What the tests share.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
 
+#[cfg(all(feature = "cli", unix))]
+pub mod terminal;
 #[cfg(all(feature = "tokens", unix))]
 pub mod tokens;
 

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::provider::{Provider, is_stem};
-use super::{Clock, WAIT};
+use super::{Clock, Token, WAIT};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{self, LockFile, Readers};
 use crate::secret::Bytes;
@@ -27,8 +27,17 @@ const SUFFIXES: [&str; 3] = [PLAIN, SEALED, SEALED_OTHERWISE];
 /// The longest token file, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
 
+/// How the tokens of a directory are spelled.
+pub(super) trait Form: Send + Sync {
+    fn read(&self, bytes: &[u8]) -> Result<Token>;
+
+    /// What is written for a token into the file at `path`.
+    fn write(&self, token: &Token, path: &Path) -> Result<Bytes>;
+}
+
 /// The directory of a storage.
-pub(super) struct Directory {
+pub(super) struct Directory<F> {
+    pub(super) form: F,
     path: PathBuf,
     /// The endings of its token files: the one that is written, and others that are read where there is none of it.
     suffixes: &'static [&'static str],
@@ -39,10 +48,50 @@ pub(super) struct Directory {
     warned: Mutex<BTreeSet<PathBuf>>,
 }
 
-impl Directory {
-    pub(super) fn new(path: PathBuf, suffixes: &'static [&'static str], mode: u32) -> Self {
+impl<F: Form> Directory<F> {
+    pub(super) fn new(form: F, path: PathBuf, suffixes: &'static [&'static str], mode: u32) -> Self {
         let clock = Box::new(chrono::Utc::now);
-        Directory { path, suffixes, mode, wait: WAIT, clock, warned: Mutex::default() }
+        Directory { form, path, suffixes, mode, wait: WAIT, clock, warned: Mutex::default() }
+    }
+
+    pub(super) fn save(&self, provider: &str, token: &Token) -> Result<()> {
+        let provider = Provider::new(provider)?;
+        let content = self.form.write(token, &self.file(&provider))?;
+        self.lock(&provider)?.replace(&content)
+    }
+
+    pub(super) fn load(&self, provider: &str) -> Result<Option<Token>> {
+        self.load_as(&Provider::new(provider)?)
+    }
+
+    fn load_as(&self, provider: &Provider<'_>) -> Result<Option<Token>> {
+        let Some((path, bytes)) = self.read(provider)? else { return Ok(None) };
+        self.form.read(&bytes).map(Some).map_err(|error| error.in_file(&path))
+    }
+
+    pub(super) fn delete(&self, provider: &str) -> Result<bool> {
+        let provider = Provider::new(provider)?;
+        Ok(self.has(&provider)? && self.lock(&provider)?.remove()?)
+    }
+
+    pub(super) fn exists(&self, provider: &str) -> Result<bool> {
+        self.has(&Provider::new(provider)?)
+    }
+
+    pub(super) fn update(
+        &self,
+        provider: &str,
+        change: &mut dyn FnMut(Option<&Token>) -> Result<Option<Token>>,
+    ) -> Result<Option<Token>> {
+        let provider = Provider::new(provider)?;
+        let mut held = self.lock(&provider)?;
+        let old = self.load_as(&provider)?;
+        let write = |token: &Token| self.form.write(token, &self.file(&provider));
+        // What would keep the new token from being saved is found out before a provider is asked for it.
+        held.rehearse(old.as_ref().map_or(Ok(0), |token| write(token).map(|content| content.len()))?)?;
+        let Some(new) = change(old.as_ref())? else { return Ok(old) };
+        held.replace(&write(&new)?)?;
+        Ok(Some(new))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -50,7 +99,7 @@ impl Directory {
     }
 
     /// The file that a provider's token is written to.
-    pub(super) fn file(&self, provider: &Provider<'_>) -> PathBuf {
+    fn file(&self, provider: &Provider<'_>) -> PathBuf {
         self.named(provider.stem(), self.suffixes[0])
     }
 
@@ -76,7 +125,7 @@ impl Directory {
 
     /// # Errors
     /// [`ErrorKind::NotPrivate`], [`ErrorKind::ProviderTaken`], [`ErrorKind::Read`].
-    pub(super) fn exists(&self, provider: &Provider<'_>) -> Result<bool> {
+    fn has(&self, provider: &Provider<'_>) -> Result<bool> {
         let exists = self.check()? && exists(self.files(provider.stem(), self.suffixes))?;
         if exists {
             self.check_owner(provider)?;
@@ -108,7 +157,7 @@ impl Directory {
     ///
     /// # Errors
     /// [`ErrorKind::Busy`], [`ErrorKind::NotPrivate`], [`ErrorKind::ProviderTaken`], [`ErrorKind::Write`].
-    pub(super) fn lock<'a>(&'a self, provider: &'a Provider<'a>) -> Result<Held<'a>> {
+    fn lock<'a>(&'a self, provider: &'a Provider<'a>) -> Result<Held<'a, F>> {
         if !self.check()? {
             fs::create_directory(&self.path)?;
             self.check()?;
@@ -167,18 +216,18 @@ impl Directory {
 }
 
 /// The token of one provider, which nobody else changes as long as this lives.
-pub(super) struct Held<'a> {
-    directory: &'a Directory,
+struct Held<'a, F> {
+    directory: &'a Directory<F>,
     provider: &'a Provider<'a>,
     lock: LockFile,
 }
 
-impl Held<'_> {
+impl<F: Form> Held<'_, F> {
     /// Finds out whether a token can be written, before something is done that cannot be undone.
     ///
     /// # Errors
     /// [`ErrorKind::Write`].
-    pub(super) fn rehearse(&self, length: usize) -> Result<()> {
+    fn rehearse(&self, length: usize) -> Result<()> {
         fs::rehearse(&self.directory.file(self.provider), length)
     }
 
@@ -186,7 +235,7 @@ impl Held<'_> {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidToken`] for more than 1 MiB, [`ErrorKind::Write`], [`ErrorKind::Busy`]. The old file is then as it was.
-    pub(super) fn replace(&mut self, content: &[u8]) -> Result<()> {
+    fn replace(&mut self, content: &[u8]) -> Result<()> {
         let Directory { mode, wait, suffixes, .. } = *self.directory;
         if content.len() > MAX_BYTES {
             return Err(Error::with_detail(ErrorKind::InvalidToken, format!("it takes more than {MAX_BYTES} bytes")));
@@ -205,7 +254,7 @@ impl Held<'_> {
     ///
     /// # Errors
     /// [`ErrorKind::Write`], [`ErrorKind::Busy`].
-    pub(super) fn remove(self) -> Result<bool> {
+    fn remove(self) -> Result<bool> {
         let stem = self.provider.stem();
         let mut removed = false;
         for file in self.directory.files(stem, self.directory.suffixes) {

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::directory::{Directory, PLAIN};
-use super::provider::Provider;
+use super::directory::{Directory, Form, PLAIN};
 use super::{Token, TokenStorage};
 use crate::error::Result;
+use crate::secret::Bytes;
 
 /// The mode of a token file that is not encrypted.
 const MODE: u32 = 0o600;
@@ -30,14 +30,14 @@ const MODE: u32 = 0o600;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct FileStorage {
-    directory: Directory,
+    directory: Directory<Plain>,
 }
 
 impl FileStorage {
     /// The tokens in a directory. It is made when the first one is saved.
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        FileStorage { directory: Directory::new(directory.into(), &[PLAIN], MODE) }
+        FileStorage { directory: Directory::new(Plain, directory.into(), &[PLAIN], MODE) }
     }
 
     /// How long to wait for another process or thread that is at work on the same provider: 30 seconds, unless this says otherwise.
@@ -59,43 +59,40 @@ impl FileStorage {
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
+}
 
-    fn read(&self, provider: &Provider<'_>) -> Result<Option<Token>> {
-        let Some((path, bytes)) = self.directory.read(provider)? else { return Ok(None) };
-        Token::from_json(&bytes).map(Some).map_err(|error| error.in_file(&path))
+/// Tokens as JSON.
+struct Plain;
+
+impl Form for Plain {
+    fn read(&self, bytes: &[u8]) -> Result<Token> {
+        Token::from_json(bytes)
     }
 
-    fn warn(&self) {
+    fn write(&self, token: &Token, path: &Path) -> Result<Bytes> {
         static WARNED: AtomicBool = AtomicBool::new(false);
         if !WARNED.swap(true, Ordering::Relaxed) {
-            let directory = self.directory().display();
-            tracing::warn!("{directory}: tokens are stored here without encryption; SopsStorage encrypts them");
+            tracing::warn!("{}: tokens are stored without encryption; SopsStorage encrypts them", path.display());
         }
+        token.to_json()
     }
 }
 
 impl TokenStorage for FileStorage {
     fn save(&self, provider: &str, token: &Token) -> Result<()> {
-        let provider = Provider::new(provider)?;
-        let content = token.to_json()?;
-        self.warn();
-        self.directory.lock(&provider)?.replace(&content)
+        self.directory.save(provider, token)
     }
 
     fn load(&self, provider: &str) -> Result<Option<Token>> {
-        self.read(&Provider::new(provider)?)
+        self.directory.load(provider)
     }
 
     fn delete(&self, provider: &str) -> Result<bool> {
-        let provider = Provider::new(provider)?;
-        if !self.directory.exists(&provider)? {
-            return Ok(false);
-        }
-        self.directory.lock(&provider)?.remove()
+        self.directory.delete(provider)
     }
 
     fn exists(&self, provider: &str) -> Result<bool> {
-        self.directory.exists(&Provider::new(provider)?)
+        self.directory.exists(provider)
     }
 
     fn list(&self) -> Result<Vec<String>> {
@@ -107,14 +104,7 @@ impl TokenStorage for FileStorage {
         provider: &str,
         change: &mut dyn FnMut(Option<&Token>) -> Result<Option<Token>>,
     ) -> Result<Option<Token>> {
-        let provider = Provider::new(provider)?;
-        let mut held = self.directory.lock(&provider)?;
-        let old = self.read(&provider)?;
-        held.rehearse(old.as_ref().map_or(Ok(0), |token| token.to_json().map(|json| json.len()))?)?;
-        let Some(new) = change(old.as_ref())? else { return Ok(old) };
-        self.warn();
-        held.replace(&new.to_json()?)?;
-        Ok(Some(new))
+        self.directory.update(provider, change)
     }
 
     fn now(&self) -> DateTime<Utc> {

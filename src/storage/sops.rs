@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::directory::{Directory, SEALED, SEALED_OTHERWISE};
+use super::directory::{Directory, Form, SEALED, SEALED_OTHERWISE};
 use super::provider::Provider;
 use super::{Token, TokenStatus, TokenStorage};
 #[cfg(feature = "config")]
@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::document::EncryptedDocument;
 use crate::error::Result;
 use crate::keys::{Cache, KeyService, Recipients};
+use crate::secret::Bytes;
 
 pub(super) use plan::Plan;
 
@@ -49,10 +50,7 @@ const MODE: u32 = 0o400;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SopsStorage {
-    directory: Directory,
-    plan: Plan,
-    keys: Box<dyn KeyService + Send + Sync>,
-    cache: Cache,
+    directory: Directory<Sealed>,
 }
 
 impl SopsStorage {
@@ -82,14 +80,14 @@ impl SopsStorage {
     }
 
     pub(super) fn with_plan(directory: PathBuf, plan: Plan, keys: Box<dyn KeyService + Send + Sync>) -> Self {
-        let directory = Directory::new(directory, &[SEALED, SEALED_OTHERWISE], MODE);
-        SopsStorage { directory, plan, keys, cache: Cache::new(0) }
+        let form = Sealed { plan, keys, cache: Cache::new(0) };
+        SopsStorage { directory: Directory::new(form, directory, &[SEALED, SEALED_OTHERWISE], MODE) }
     }
 
     /// Encrypts every field, unless a creation rule says otherwise.
     #[must_use]
     pub fn encrypt_all(mut self) -> Self {
-        self.plan.encrypt_all = true;
+        self.directory.form.plan.encrypt_all = true;
         self
     }
 
@@ -97,7 +95,7 @@ impl SopsStorage {
     /// this is called. They are wiped when the storage is dropped.
     #[must_use]
     pub fn cache_data_keys(mut self, files: usize) -> Self {
-        self.cache = Cache::new(files);
+        self.directory.form.cache = Cache::new(files);
         self
     }
 
@@ -120,41 +118,43 @@ impl SopsStorage {
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
+}
 
-    fn read(&self, provider: &Provider<'_>) -> Result<Option<Token>> {
-        let Some((path, bytes)) = self.directory.read(provider)? else { return Ok(None) };
+/// Tokens as encrypted documents.
+struct Sealed {
+    plan: Plan,
+    keys: Box<dyn KeyService + Send + Sync>,
+    cache: Cache,
+}
+
+impl Form for Sealed {
+    fn read(&self, bytes: &[u8]) -> Result<Token> {
         let keys = self.cache.before(&*self.keys);
-        let opened = EncryptedDocument::parse(&bytes).and_then(|sealed| sealed.decrypt(&keys));
-        opened.and_then(|document| Token::from_tree(document.tree())).map(Some).map_err(|error| error.in_file(&path))
+        Token::from_tree(EncryptedDocument::parse(bytes)?.decrypt(&keys)?.tree())
     }
 
-    fn seal(&self, provider: &Provider<'_>, token: &Token) -> Result<String> {
-        let (options, recipients) = self.plan.of(token, &self.directory.file(provider))?;
-        Ok(options.encrypt_with(token.to_tree()?, &recipients, &*self.keys)?.to_string())
+    fn write(&self, token: &Token, path: &Path) -> Result<Bytes> {
+        let (options, recipients) = self.plan.of(token, path)?;
+        let sealed = options.encrypt_with(token.to_tree()?, &recipients, &*self.keys)?;
+        Ok(Bytes::from(sealed.to_string().into_bytes()))
     }
 }
 
 impl TokenStorage for SopsStorage {
     fn save(&self, provider: &str, token: &Token) -> Result<()> {
-        let provider = Provider::new(provider)?;
-        let content = self.seal(&provider, token)?;
-        self.directory.lock(&provider)?.replace(content.as_bytes())
+        self.directory.save(provider, token)
     }
 
     fn load(&self, provider: &str) -> Result<Option<Token>> {
-        self.read(&Provider::new(provider)?)
+        self.directory.load(provider)
     }
 
     fn delete(&self, provider: &str) -> Result<bool> {
-        let provider = Provider::new(provider)?;
-        if !self.directory.exists(&provider)? {
-            return Ok(false);
-        }
-        self.directory.lock(&provider)?.remove()
+        self.directory.delete(provider)
     }
 
     fn exists(&self, provider: &str) -> Result<bool> {
-        self.directory.exists(&Provider::new(provider)?)
+        self.directory.exists(provider)
     }
 
     fn list(&self) -> Result<Vec<String>> {
@@ -166,14 +166,7 @@ impl TokenStorage for SopsStorage {
         provider: &str,
         change: &mut dyn FnMut(Option<&Token>) -> Result<Option<Token>>,
     ) -> Result<Option<Token>> {
-        let provider = Provider::new(provider)?;
-        let mut held = self.directory.lock(&provider)?;
-        let old = self.read(&provider)?;
-        // What would keep the new token from being saved is found out before a provider is asked for it.
-        held.rehearse(old.as_ref().map_or(Ok(0), |token| self.seal(&provider, token).map(|text| text.len()))?)?;
-        let Some(new) = change(old.as_ref())? else { return Ok(old) };
-        held.replace(self.seal(&provider, &new)?.as_bytes())?;
-        Ok(Some(new))
+        self.directory.update(provider, change)
     }
 
     fn now(&self) -> DateTime<Utc> {

@@ -2,6 +2,7 @@
 //!
 //! Source: section 8 of the format page, `config/config.go` of sops.
 
+mod dead;
 mod explain;
 mod keys;
 mod path;
@@ -16,6 +17,7 @@ use crate::format::{Format, Indent};
 use crate::fs;
 use crate::keys::Environment;
 
+pub use dead::DeadRule;
 pub use explain::{Explanation, SkippedRule};
 pub use rule::CreationRule;
 pub use search::ConfigSearch;

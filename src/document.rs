@@ -1,6 +1,7 @@
 //! A SOPS file in its two states: [`EncryptedDocument`], readable without a key, and [`Document`], which exists only after its MAC has
 //! been verified (or after a call that says in its name that it was not).
 
+mod inspect;
 mod master_keys;
 mod merge;
 mod options;
@@ -22,6 +23,7 @@ use crate::secret::DataKey;
 use crate::tree::{Map, Value};
 use crate::walk::{Visit, map_leaves};
 
+pub use inspect::Inspection;
 pub use master_keys::KeyChanges;
 pub use options::EncryptOptions;
 pub use plain::Document;

@@ -21,6 +21,8 @@ pub(crate) use lock::Locked;
 pub(crate) use lock_file::{LockFile, read_note};
 #[cfg(feature = "tokens")]
 pub(crate) use private::{Readers, check_directory, create_directory, read_private, rehearse, remove, replace_private};
+#[cfg(feature = "doctor")]
+pub(crate) use private::{check_private, set_mode};
 
 /// How much room is made for an input whose length is not known, in bytes.
 const FIRST_ROOM: usize = 8 * 1024;
@@ -108,6 +110,24 @@ pub(crate) fn read_wiped(mut reader: impl Read, room: usize) -> io::Result<Bytes
 pub fn replace_file(path: impl AsRef<Path>, content: &[u8]) -> Result<()> {
     let path = path.as_ref();
     replace(path, content).map_err(|error| Error::io(ErrorKind::Write, path, error))
+}
+
+/// Makes a new file that only its owner can read. An existing one, a link too, is never touched.
+///
+/// # Errors
+/// [`ErrorKind::Write`]. No part of the file is left behind then.
+pub(crate) fn create_file(path: impl AsRef<Path>, content: &[u8]) -> Result<()> {
+    let path = path.as_ref();
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let unwritable = |error| Error::io(ErrorKind::Write, path, error);
+    let mut file = options.open(path).map_err(unwritable)?;
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(|error| {
+        let _ = fs::remove_file(path);
+        unwritable(error)
+    })
 }
 
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {

@@ -3,6 +3,8 @@
 mod age;
 #[cfg(feature = "tokens")]
 mod cache;
+mod found;
+mod generate;
 mod identities;
 #[cfg(feature = "pq")]
 mod pq;
@@ -17,8 +19,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::{KeyKind, MasterKey, Metadata, WrappedKey};
 use crate::secret::DataKey;
 
+pub(crate) use age::is_wrapped;
 #[cfg(feature = "tokens")]
 pub(crate) use cache::Cache;
+pub use found::{KeyOutcome, KeySource};
+pub use generate::NewIdentity;
 pub use identities::{Identities, Passphrase};
 pub use recipients::Recipients;
 pub(crate) use service::NoService;

@@ -40,7 +40,7 @@ pub(crate) enum LeafType {
 }
 
 impl LeafType {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             LeafType::Str => "str",
             LeafType::Int => "int",

@@ -4,6 +4,8 @@
 mod cipher;
 #[cfg(feature = "config")]
 mod config;
+#[cfg(feature = "doctor")]
+mod doctor;
 mod document;
 mod edit;
 mod error;
@@ -27,13 +29,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 #[cfg(feature = "config")]
-pub use config::{Config, ConfigSearch, CreationRule, Explanation, SkippedRule};
-pub use document::{Document, EncryptOptions, EncryptedDocument, KeyChanges};
+pub use config::{Config, ConfigSearch, CreationRule, DeadRule, Explanation, SkippedRule};
+#[cfg(feature = "doctor")]
+pub use doctor::{Doctor, Finding, Fix, Topic, Verdict};
+pub use document::{Document, EncryptOptions, EncryptedDocument, Inspection, KeyChanges};
 pub use edit::{EditOptions, edit_file};
 pub use error::{Error, ErrorKind, Position, Result};
 pub use format::{Format, Indent};
 pub use fs::{read_file, read_from, replace_file};
-pub use keys::{Environment, Identities, KeyService, Passphrase, Recipients, ServiceError};
+pub use keys::{
+    Environment, Identities, KeyOutcome, KeyService, KeySource, NewIdentity, Passphrase, Recipients, ServiceError,
+};
 pub use metadata::{KeyKind, MasterKey, Metadata, SOPS_VERSION, WrappedKey};
 pub use path::{KeyPath, Segment};
 pub use rules::{DEFAULT_UNENCRYPTED_SUFFIX, Rule};
@@ -43,7 +49,7 @@ pub use storage::{
     FileStorage, MemoryStorage, RefreshError, SopsStorage, StorageOptions, StorageSettings, Token, TokenStatus,
     TokenStorage, open_storage,
 };
-pub use tree::{MAX_DEPTH, Map, Value};
+pub use tree::{Difference, MAX_DEPTH, Map, Value};
 
 /// Reads an encrypted JSON file into any type that serde can read, after its MAC has been verified.
 ///

@@ -1,6 +1,7 @@
 //! The tree of a document: values, and objects that keep the order of their keys.
 
 mod de;
+mod diff;
 pub(crate) mod edit;
 mod ser;
 
@@ -14,6 +15,8 @@ use crate::path::{KeyPath, Segment};
 use crate::secret::{Bytes, Text};
 
 pub(crate) use de::from_map;
+pub use diff::Difference;
+pub(crate) use diff::differences;
 pub(crate) use ser::to_value;
 
 /// How many objects and arrays may be open at once: 128.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use support::folders;
 
 /// The rooms, and what each is for. A newcomer finds the place for a line of code here.
-const ROOMS: [(&str, &str); 17] = [
+const ROOMS: [(&str, &str); 18] = [
     ("path", "key paths, [\"a\"][0]"),
     ("error", "the one error type: kind, key path, position; never a secret"),
     ("secret", "data keys and other bytes that are wiped on drop"),
@@ -39,6 +39,7 @@ const ROOMS: [(&str, &str); 17] = [
         "storage",
         "OAuth tokens: storage/token; kept in memory, plain files (storage/file) and SOPS files (storage/sops)",
     ),
+    ("doctor", "checks of a set-up, as data"),
 ];
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");

@@ -15,8 +15,8 @@ use crate::leaf::{self, LeafType};
 use crate::mac::Mac;
 use crate::metadata::{Metadata, SOPS};
 use crate::path::{KeyPath, Segment};
-use crate::secret::{Bytes, DataKey};
-use crate::tree::{self, Map, Value};
+use crate::secret::{Bytes, DataKey, Text};
+use crate::tree::{self, Difference, Map, Value};
 use crate::walk::map_leaves;
 
 /// The plaintext of a file, with what is needed to encrypt it again. Wiped on drop; `Debug` shows keys and types only.
@@ -227,6 +227,55 @@ impl Document {
         self.tree = tree;
         self.changed = true;
         Ok(())
+    }
+
+    /// Where another document differs from this one, in the order of this one.
+    ///
+    /// ```
+    /// use sopskit::{Difference, Document, Format, Recipients};
+    ///
+    /// let recipients = Recipients::parse("age1w7873r7u6vgwnvm3rx5jmsc2eeahce2wce5w94d04r5qu0y6nyysemjf6a")?;
+    /// let old = Document::new(Format::Json.parse(br#"{"a": "x", "b": [1]}"#)?, &recipients)?;
+    /// let new = Document::new(Format::Json.parse(br#"{"a": "y", "b": [1, 2]}"#)?, &recipients)?;
+    /// let paths: Vec<_> = old.differences(&new).iter().map(|difference| difference.path().to_string()).collect();
+    /// assert_eq!(paths, [r#"["a"]"#, r#"["b"][1]"#]);
+    /// # Ok::<(), sopskit::Error>(())
+    /// ```
+    #[must_use]
+    pub fn differences(&self, other: &Document) -> Vec<Difference> {
+        tree::differences(&self.tree, &other.tree)
+    }
+
+    /// The document as variables of an environment, as `sops exec-env` gives them to a program: keys and values of the top level. A number is spelled
+    /// as in JSON; `null` is an empty string.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotRepresentable`], with the key path, for objects, arrays and bytes, and for keys that are empty or hold `=` or a NUL, values that hold a
+    /// NUL.
+    pub fn environment(&self) -> Result<Vec<(String, Text)>> {
+        let refuse = |key: &str, why: &str| {
+            Err(Error::with_detail(ErrorKind::NotRepresentable, format!("{why} in a variable")).under_key(key))
+        };
+        let mut variables = Vec::new();
+        for (key, value) in self.tree.iter() {
+            if key.is_empty() || key.contains(['=', '\0']) {
+                return refuse(key, "such a name cannot be");
+            }
+            let text = match value {
+                Value::Text(text) => text.clone(),
+                Value::Null => Text::from(""),
+                Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
+                    let bytes = Format::Json.write_value(value, Indent::Tab)?;
+                    Text::from(String::from_utf8_lossy(&bytes).into_owned())
+                }
+                other => return refuse(key, &format!("{} cannot be", other.type_name())),
+            };
+            if text.as_str().contains('\0') {
+                return refuse(key, "a NUL cannot be");
+            }
+            variables.push((key.to_owned(), text));
+        }
+        Ok(variables)
     }
 
     /// Any bytes as a binary file under the data key of this document, which opens for whoever opens this one: encrypted, whatever the rule of this one.

@@ -55,6 +55,38 @@ pub(crate) fn check_directory(path: &Path) -> Result<Option<Readers>> {
     }
 }
 
+/// Looks at a file that only this user, or root, may write. `None` where there is none.
+///
+/// # Errors
+/// [`ErrorKind::NotPrivate`], [`ErrorKind::Read`].
+#[cfg(feature = "doctor")]
+pub(crate) fn check_private(path: &Path) -> Result<Option<Readers>> {
+    match fs::metadata(path) {
+        Ok(about) => readers(path, &about).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io(ErrorKind::Read, path, error)),
+    }
+}
+
+/// Sets the mode of a file or directory. Links are not followed.
+///
+/// # Errors
+/// [`ErrorKind::Write`].
+#[cfg(feature = "doctor")]
+pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
+    let set = || {
+        if fs::symlink_metadata(path)?.is_symlink() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a link"));
+        }
+        #[cfg(unix)]
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+        #[cfg(not(unix))]
+        let _ = mode;
+        Ok(())
+    };
+    set().map_err(|error| Error::io(ErrorKind::Write, path, error))
+}
+
 /// Makes a directory, and those above it, for its owner only.
 ///
 /// # Errors

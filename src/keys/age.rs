@@ -5,12 +5,13 @@
 use std::io::{Read as _, Write as _};
 
 use age::armor::{ArmoredReader, ArmoredWriter, Format};
+use age::secrecy::ExposeSecret as _;
 use age::{DecryptError, x25519};
 use zeroize::Zeroizing;
 
 use super::identities::Passphrase;
 use crate::error::{Error, ErrorKind, Result};
-use crate::secret::Bytes;
+use crate::secret::{Bytes, Text};
 
 /// The longest wrapped data key that is looked at, in bytes; age writes less than 500 for an X25519 recipient.
 const MAX_WRAPPED: usize = 64 * 1024;
@@ -139,6 +140,17 @@ pub(super) fn wrap(text: &str, part: &[u8]) -> Result<String> {
     };
     let file = write().map_err(|error| cannot(error.to_string()))?;
     String::from_utf8(file).map_err(|_| cannot(String::from("the age file is no text")))
+}
+
+/// A new X25519 identity, secret and public.
+pub(super) fn generate_x25519() -> (Text, String) {
+    let identity = x25519::Identity::generate();
+    (Text::from(identity.to_string().expose_secret()), identity.to_public().to_string())
+}
+
+/// Whether a text is a whole age header in ASCII armor, as an age master key has it.
+pub(crate) fn is_wrapped(text: &str) -> bool {
+    text.len() <= MAX_WRAPPED && age::Decryptor::new_buffered(ArmoredReader::new(text.as_bytes())).is_ok()
 }
 
 /// An identity of some kind.

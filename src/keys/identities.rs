@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 use super::age::{self, Key};
+use super::found::{KeyOutcome, KeySource};
 use super::service::{KeyService, ServiceError, first};
 use crate::error::{Error, ErrorKind, Result, redacted};
 use crate::fs;
@@ -75,7 +76,7 @@ pub struct Identities {
     /// Sources that are turned to when none of the keys fits.
     deferred: Vec<Deferred>,
     /// What became of each source that was looked at.
-    sources: Vec<String>,
+    sources: Vec<KeySource>,
 }
 
 /// A source that is turned to when no other key fits: a key file whose passphrase must be asked for, a command that must be run.
@@ -194,12 +195,13 @@ impl Identities {
             }
         }
         for key in &self.keys[known..] {
-            self.sources.push(redacted(format!("{source}: the identity of {}", key.recipient)));
+            self.sources.push(KeySource::new(source, KeyOutcome::Identity(key.recipient.clone())));
         }
         if self.keys.len() == known && problems.is_empty() {
             self.note(source, "holds no identity");
         }
-        self.sources.extend(problems.iter().map(|problem| redacted(format!("{source}, {problem}"))));
+        self.sources
+            .extend(problems.iter().map(|problem| KeySource::new(source, KeyOutcome::Problem(problem.clone()))));
         problems
     }
 
@@ -241,14 +243,25 @@ impl Identities {
     pub(super) fn add_file(&mut self, source: &str, path: &Path, passphrase: Option<&Passphrase>) {
         match fs::read_at_most(path, MAX_KEY_FILE) {
             Ok(bytes) => self.add_bytes(source, bytes, passphrase),
-            Err(error) if error.is_not_found() => self.note(source, "no such file"),
+            Err(error) if error.is_not_found() => self.nothing(source, "no such file"),
             Err(error) => self.note(source, &format!("cannot read: {}", error.cause())),
         }
     }
 
-    /// Adds a line on a source that gave no identity.
-    pub(super) fn note(&mut self, source: &str, outcome: &str) {
-        self.sources.push(redacted(format!("{source}: {outcome}")));
+    /// Adds what is wrong with a source.
+    pub(super) fn note(&mut self, source: &str, problem: &str) {
+        self.sources.push(KeySource::new(source, KeyOutcome::Problem(problem.to_owned())));
+    }
+
+    /// Adds a source in which there is nothing.
+    pub(super) fn nothing(&mut self, source: &str, why: &str) {
+        self.sources.push(KeySource::new(source, KeyOutcome::Nothing(why.to_owned())));
+    }
+
+    /// The places where these identities were looked for, and what became of each. Key files are not unlocked for it, and programs are not run.
+    pub fn sources(&self) -> impl Iterator<Item = KeySource> {
+        let deferred = self.deferred.iter().map(|deferred| KeySource::new(&deferred.source, KeyOutcome::Deferred));
+        self.sources.iter().cloned().chain(deferred)
     }
 
     /// The public keys of the identities. Key files are not unlocked for it, and programs are not run.
@@ -299,7 +312,7 @@ impl KeyService for Identities {
     }
 
     fn report(&self) -> Vec<String> {
-        let mut lines = self.sources.clone();
+        let mut lines: Vec<_> = self.sources.iter().map(ToString::to_string).collect();
         lines.extend(self.deferred.iter().flat_map(Deferred::report));
         lines
     }

@@ -25,6 +25,7 @@ use hpke::{Deserializable as _, HpkeError, OpModeR, OpModeS, Serializable as _};
 use rand::rngs::OsRng;
 use zeroize::Zeroizing;
 
+use crate::secret::Text;
 use kem::{Encapsulated, MlKem768X25519, PublicKey, Seed};
 
 const RECIPIENT_HRP: Hrp = Hrp::parse_unchecked("age1pq");
@@ -44,6 +45,12 @@ const LABEL: &str = "postquantum";
 /// Why a text is no key of this kind. Never quotes it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed(pub(super) &'static str);
+
+/// A new identity, secret and public.
+pub(super) fn generate() -> (Text, String) {
+    let identity = Identity::generate();
+    (Text::from(identity.to_string().expose_secret()), identity.to_public().to_string())
+}
 
 /// A public key: whom a file is encrypted for.
 #[derive(Clone, PartialEq, Eq)]
@@ -111,7 +118,6 @@ impl FromStr for Identity {
 
 impl Identity {
     /// A new identity from the operating system's generator.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for a key generator, which is not there yet"))]
     pub(super) fn generate() -> Self {
         Identity(Seed::random(&mut OsRng))
     }

@@ -100,6 +100,22 @@ impl Environment {
         self
     }
 
+    /// The same variables, but for one.
+    ///
+    /// ```
+    /// use sopskit::{Environment, Identities};
+    ///
+    /// let environment = Environment::process().with("SOPS_AGE_KEY_FILE", "fixtures/keys/alice.txt");
+    /// assert!(Identities::from_environment(&environment).recipients().count() >= 1);
+    /// ```
+    #[must_use]
+    pub fn with(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        let mut variables = Variables(self.variables.0.clone());
+        variables.0.insert(name.into(), value.into());
+        self.variables = Arc::new(variables);
+        self
+    }
+
     /// The value of a variable; an empty one counts as not set.
     pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
         self.variables.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
@@ -131,6 +147,20 @@ impl Environment {
     #[must_use]
     pub fn default_token_directory(&self) -> Option<PathBuf> {
         self.home().map(|home| home.join(".config").join("kstlib").join("auth").join("tokens"))
+    }
+
+    /// The files with identities: each that a variable names, and the default one.
+    #[cfg(feature = "doctor")]
+    pub(crate) fn key_files(&self) -> Vec<PathBuf> {
+        let named = [KEY_FILE, SSH_KEY_FILE].into_iter().filter_map(|name| self.get(name).map(PathBuf::from));
+        named.chain(self.default_key_file()).collect()
+    }
+
+    /// The first program of this name in the directories of `PATH`.
+    #[cfg(feature = "doctor")]
+    pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
+        let directories = self.get("PATH").map(std::env::split_paths)?;
+        directories.map(|directory| directory.join(name)).find(|program| program.is_file())
     }
 
     /// The recipients that `SOPS_AGE_RECIPIENTS` names; `None` where it is not set or empty.
@@ -219,7 +249,7 @@ impl Search<'_> {
 
     fn variable(&mut self) {
         match self.environment.get(KEY).map(OsStr::to_str) {
-            None => self.identities.note(KEY, "not set"),
+            None => self.identities.nothing(KEY, "not set"),
             Some(None) => self.identities.note(KEY, "is not Unicode"),
             Some(Some(text)) => drop(self.identities.add(KEY, text, self.environment.passphrase.as_ref())),
         }
@@ -228,7 +258,7 @@ impl Search<'_> {
     /// The file that a variable names.
     fn file(&mut self, name: &str) {
         match self.environment.get(name).map(Path::new) {
-            None => self.identities.note(name, "not set"),
+            None => self.identities.nothing(name, "not set"),
             Some(path) => self.path(&format!("{name} ({})", path.display()), path),
         }
     }
@@ -239,7 +269,7 @@ impl Search<'_> {
 
     /// What the command prints that a variable names; run when it is needed, for each recipient.
     fn command(&mut self, name: &'static str) {
-        let Some(command) = self.environment.get(name) else { return self.identities.note(name, "not set") };
+        let Some(command) = self.environment.get(name) else { return self.identities.nothing(name, "not set") };
         if !self.environment.commands {
             return self.identities.note(name, "is set, but running programs was not allowed");
         }

@@ -33,6 +33,9 @@ pub(crate) struct Global {
     /// Encrypt only what stands under a matching comment (JSON has none: nothing is encrypted)
     #[arg(long, global = true, value_name = "REGEX")]
     pub(crate) encrypted_comment_regex: Option<String>,
+    /// Say on standard error what is read and used
+    #[arg(long, global = true)]
+    pub(crate) verbose: bool,
     /// Never ask for a passphrase
     #[arg(long, global = true)]
     pub(crate) non_interactive: bool,
@@ -99,6 +102,57 @@ pub(crate) enum Command {
     /// Example: sopskit token load github | jq -r .access_token
     #[command(verbatim_doc_comment)]
     Token(TokenCommand),
+    /// Run a command with the values of a file as variables of its environment
+    ///
+    /// Example: sopskit exec-env secrets.enc.json 'echo "$DB_USER"'
+    #[command(verbatim_doc_comment)]
+    ExecEnv(ExecEnv),
+    /// Run a command with the plaintext of a file in a temporary one; {} is its name
+    ///
+    /// Example: sopskit exec-file secrets.enc.json 'my-server --config {}'
+    #[command(verbatim_doc_comment)]
+    ExecFile(ExecFile),
+    /// Make a new age identity
+    ///
+    /// Example: sopskit keygen -o keys.txt
+    #[command(verbatim_doc_comment)]
+    Keygen(Keygen),
+    /// Say what can be said of a file without a key: recipients, rule, values by type, faults
+    ///
+    /// Example: sopskit inspect secrets.enc.json
+    #[command(verbatim_doc_comment)]
+    Inspect(Inspect),
+    /// Check files without a key, for hooks and CI: is all encrypted that should be, is the metadata sound
+    ///
+    /// Example: sopskit check *.enc.json
+    #[command(verbatim_doc_comment)]
+    Check(Check),
+    /// List the key paths at which two files differ
+    ///
+    /// Example: sopskit diff old.enc.json new.enc.json
+    #[command(verbatim_doc_comment)]
+    Diff(Diff),
+    /// Print a file for git diff, a line for each value; without --show no key is needed and no value is shown
+    ///
+    /// To install it, put «*.enc.json diff=sopskit» into .gitattributes, and run:
+    /// git config diff.sopskit.textconv 'sopskit textconv'
+    #[command(verbatim_doc_comment)]
+    Textconv(Textconv),
+    /// Check this set-up: identities, key files, the config file, tokens
+    ///
+    /// Example: sopskit doctor secrets.enc.json
+    #[command(verbatim_doc_comment)]
+    Doctor(DoctorCommand),
+    /// Print the completions for a shell
+    ///
+    /// Example: sopskit completion bash > ~/.local/share/bash-completion/completions/sopskit
+    #[command(verbatim_doc_comment)]
+    Completion(Completion),
+    /// Print the manual page of this program, or of a command
+    ///
+    /// Example: sopskit man edit | man -l -
+    #[command(verbatim_doc_comment)]
+    Man(Manual),
 }
 
 /// How an existing file is opened.
@@ -251,6 +305,114 @@ pub(crate) struct MergeDriver {
     pub(crate) theirs: PathBuf,
     /// The name of the file in the repository, for messages
     pub(crate) path: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct ExecEnv {
+    pub(crate) file: Option<PathBuf>,
+    /// What to run, by /bin/sh
+    pub(crate) command: Option<String>,
+    /// Give the command nothing else of this environment
+    #[arg(long)]
+    pub(crate) pristine: bool,
+    /// Run it in place of this program
+    #[arg(long)]
+    pub(crate) same_process: bool,
+    /// json or binary [default: by the name of the file]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) input_type: Option<String>,
+    #[command(flatten)]
+    pub(crate) opening: Opening,
+}
+
+#[derive(Args)]
+pub(crate) struct ExecFile {
+    pub(crate) file: Option<PathBuf>,
+    /// What to run, by /bin/sh
+    pub(crate) command: Option<String>,
+    /// Put the plaintext into a file, for a command that cannot read a pipe
+    #[arg(long)]
+    pub(crate) no_fifo: bool,
+    /// The name of the temporary file [default: tmp-file]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) filename: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) types: Types,
+    #[command(flatten)]
+    pub(crate) opening: Opening,
+}
+
+#[derive(Args)]
+pub(crate) struct Keygen {
+    /// Write the key file here, for its owner only; an existing file is never touched
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// A hybrid post-quantum identity, for age 1.3 and sops 3.12 or later
+    #[arg(long)]
+    pub(crate) pq: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Inspect {
+    pub(crate) file: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Check {
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Diff {
+    pub(crate) old: Option<PathBuf>,
+    pub(crate) new: Option<PathBuf>,
+    /// Show the values
+    #[arg(long)]
+    pub(crate) show: bool,
+    /// Answer 1 when the files differ
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Textconv {
+    pub(crate) file: Option<PathBuf>,
+    /// Decrypt the file and show the values
+    #[arg(long)]
+    pub(crate) show: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct DoctorCommand {
+    /// A file, encrypted or not there yet: whether an identity fits it
+    pub(crate) file: Option<PathBuf>,
+    /// Where the tokens are [default: ~/.config/kstlib/auth/tokens]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) dir: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Mend modes, and make a missing key file and config file, after asking
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Completion {
+    /// bash, zsh or fish
+    pub(crate) shell: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Manual {
+    /// The command; without it the page of the program
+    pub(crate) command: Option<String>,
 }
 
 #[derive(Args)]

@@ -1,52 +1,29 @@
-//! Where plaintext lies while an editor has it: a private file in a private folder, wiped and removed at the end, also by Ctrl-C and SIGTERM.
+//! Where plaintext lies while an editor has it.
 
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
 
 use sopskit::{Bytes, Document};
-use tempfile::TempDir;
 
 use crate::exit::{self, Failure};
+use crate::workplace::Workplace;
 
 const EDITORS: [&str; 3] = ["vim", "nano", "vi"];
 
 pub(crate) struct Desk<'a> {
     /// The file that is edited.
     target: &'a Path,
-    folder: TempDir,
+    place: Workplace,
     file: PathBuf,
-    /// The editor, while it runs.
-    editor: Arc<Mutex<Option<Child>>>,
 }
 
 impl<'a> Desk<'a> {
     pub(crate) fn create(target: &'a Path, plain: &[u8]) -> Result<Self, Failure> {
-        let cannot = |error: io::Error| {
-            Failure::new(exit::CANNOT_WRITE, format!("cannot make a private file for the editor: {error}"))
-        };
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("sopskit-");
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        let folder = builder.tempdir().map_err(cannot)?;
-        let editor = Arc::new(Mutex::new(None));
-        // The folder is known to the handler before there is any plaintext in it.
-        #[cfg(unix)]
-        handle_signals(folder.path().to_owned(), Arc::clone(&editor)).map_err(cannot)?;
-        let file = folder.path().join(target.file_name().unwrap_or("secrets".as_ref()));
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let desk = Desk { target, folder, file, editor };
-        options.open(&desk.file).and_then(|mut file| file.write_all(plain)).map_err(cannot)?;
-        Ok(desk)
+        let place = Workplace::create()?;
+        let file = place.put(Path::new(target.file_name().unwrap_or("secrets".as_ref())), plain)?;
+        Ok(Desk { target, place, file })
     }
 
     pub(crate) fn run_editor(&self) -> Result<(), Failure> {
@@ -78,20 +55,8 @@ impl<'a> Desk<'a> {
         Err(Failure::new(exit::NO_EDITOR, format!("the editor failed ({status}), nothing was written")))
     }
 
-    fn start(&self, words: &[String]) -> io::Result<ExitStatus> {
-        let child = Command::new(&words[0]).args(&words[1..]).arg(&self.file).spawn()?;
-        *lock(&self.editor) = Some(child);
-        loop {
-            // Not held while waiting: a signal must get at the editor.
-            let mut editor = lock(&self.editor);
-            let Some(child) = editor.as_mut() else { return Err(io::ErrorKind::Interrupted.into()) };
-            if let Some(status) = child.try_wait()? {
-                *editor = None;
-                return Ok(status);
-            }
-            drop(editor);
-            thread::sleep(Duration::from_millis(10));
-        }
+    fn start(&self, words: &[String]) -> io::Result<std::process::ExitStatus> {
+        self.place.run(std::process::Command::new(&words[0]).args(&words[1..]).arg(&self.file))
     }
 
     pub(crate) fn read(&self) -> Result<Bytes, Failure> {
@@ -132,52 +97,4 @@ impl<'a> Desk<'a> {
         sopskit::replace_file(&path, sealed.to_string().as_bytes())?;
         Ok(path)
     }
-}
-
-impl Drop for Desk<'_> {
-    fn drop(&mut self) {
-        wipe(self.folder.path());
-    }
-}
-
-fn lock(editor: &Mutex<Option<Child>>) -> MutexGuard<'_, Option<Child>> {
-    editor.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Ends the program with nothing left behind. What the keyboard sends while an editor runs is the editor's: the terminal sends it to both.
-#[cfg(unix)]
-fn handle_signals(folder: PathBuf, editor: Arc<Mutex<Option<Child>>>) -> io::Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
-    thread::spawn(move || {
-        for signal in signals.forever() {
-            let mut editor = lock(&editor);
-            match editor.as_mut() {
-                Some(_) if [SIGINT, SIGQUIT].contains(&signal) => continue,
-                Some(child) => {
-                    // It must not write into the folder any more.
-                    let _ = child.kill().and_then(|()| child.wait());
-                }
-                None => {}
-            }
-            wipe(&folder);
-            std::process::exit(i32::from(exit::INTERRUPTED));
-        }
-    });
-    Ok(())
-}
-
-/// Overwrites and removes all files of a folder: what an editor leaves beside the one it was given, too.
-fn wipe(folder: &Path) {
-    // When something fails here there is nothing better to do than to go on.
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            if let (Ok(length), Ok(mut file)) =
-                (entry.metadata().map(|about| about.len()), OpenOptions::new().write(true).open(entry.path()))
-            {
-                let _ = io::copy(&mut io::Read::take(io::repeat(0), length), &mut file).and_then(|_| file.sync_all());
-            }
-        }
-    }
-    let _ = fs::remove_dir_all(folder);
 }

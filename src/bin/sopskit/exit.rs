@@ -1,5 +1,7 @@
 //! Exit codes: those of sops (`cmd/sops/codes/codes.go`), so that scripts need not change.
 
+use std::fmt;
+
 use sopskit::{Error, ErrorKind};
 
 pub(crate) const GENERIC: u8 = 1;
@@ -24,22 +26,67 @@ pub(crate) const INTERRUPTED: u8 = 85;
 pub(crate) const NOT_CHANGED: u8 = 200;
 pub(crate) const NO_EDITOR: u8 = 201;
 
-/// What ends the program: its exit code and what it says.
+/// What ends the program: its exit code, what it says, and what to do about it.
 pub(crate) struct Failure {
     pub(crate) code: u8,
     pub(crate) message: String,
+    hint: Option<&'static str>,
 }
 
 impl Failure {
     pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
-        Failure { code, message: message.into() }
+        Failure { code, message: message.into(), hint: None }
+    }
+
+    pub(crate) fn with_code(self, code: u8) -> Self {
+        Failure { code, ..self }
+    }
+
+    /// For what was said already, or was said by another program.
+    pub(crate) fn silent(code: u8) -> Self {
+        Failure::new(code, "")
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Failure { code: code(&error), message: error.to_string() }
+        Failure { code: code(&error), message: error.to_string(), hint: hint(error.kind()) }
     }
+}
+
+impl fmt::Display for Failure {
+    /// Lines for a person: what went wrong, then what to do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.message.is_empty() {
+            writeln!(f, "sopskit: {}", self.message)?;
+        }
+        match self.hint {
+            Some(hint) => writeln!(f, "hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What to do about an error, where the error does not say so itself.
+fn hint(kind: ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        ErrorKind::NoMetadata => "sopskit encrypt -i FILE encrypts it",
+        ErrorKind::AlreadyEncrypted => "sopskit edit FILE or sopskit set FILE changes an encrypted file",
+        ErrorKind::MacMismatch | ErrorKind::MacMissing | ErrorKind::MacNotAuthentic => {
+            "if you know who changed the file, sopskit decrypt --ignore-mac shows it, and sopskit edit --ignore-mac repairs it"
+        }
+        ErrorKind::LeafNotAuthentic | ErrorKind::MalformedLeaf | ErrorKind::NotEncrypted => {
+            "take the value from an older version of the file; sopskit check FILE lists all such places"
+        }
+        ErrorKind::NoMatchingIdentity => "sopskit doctor FILE checks where identities are looked for",
+        ErrorKind::NoRecipients => "sopskit keygen -o FILE makes an identity; its public key is a recipient",
+        ErrorKind::InvalidConfig | ErrorKind::NoCreationRule => {
+            "sopskit doctor FILE checks the config file and its rules"
+        }
+        ErrorKind::Busy => "try again when the other program is done",
+        ErrorKind::NotPrivate => "sopskit doctor --fix mends modes",
+        _ => return None,
+    })
 }
 
 fn code(error: &Error) -> u8 {

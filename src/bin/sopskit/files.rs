@@ -77,7 +77,7 @@ pub(crate) fn named(file: Option<&Path>) -> Result<&Path, Failure> {
 pub(crate) fn unreadable(error: Error) -> Failure {
     let is_missing = error.kind() == ErrorKind::Read && error.is_not_found();
     let failure = Failure::from(error);
-    if is_missing { Failure { code: exit::CANNOT_READ, ..failure } } else { failure }
+    if is_missing { failure.with_code(exit::CANNOT_READ) } else { failure }
 }
 
 /// An existing file that a command changes.

@@ -8,23 +8,29 @@ mod args;
 mod config;
 mod decrypt;
 mod desk;
+mod diff;
+mod doctor;
 mod edit;
 mod encrypt;
+mod exec;
 mod exit;
 mod files;
 mod filestatus;
+mod inspect;
+mod keygen;
 mod keys;
+mod manual;
 mod merge_driver;
 mod rotate;
 mod set;
 mod token;
+mod workplace;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use args::{Cli, Command};
-use exit::Failure;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(args::modern(std::env::args_os().collect())) {
@@ -35,7 +41,7 @@ fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(exit::GENERIC) } else { ExitCode::SUCCESS };
         }
     };
-    show_warnings();
+    show_events(cli.global.verbose);
     let done = match &cli.command {
         Command::Encrypt(command) => encrypt::run(command, &cli.global),
         Command::Decrypt(command) => decrypt::run(command, &cli.global),
@@ -48,18 +54,29 @@ fn main() -> ExitCode {
         Command::Filestatus(command) => filestatus::run(command),
         Command::MergeDriver(command) => merge_driver::run(command, &cli.global),
         Command::Token(command) => token::run(command, &cli.global),
+        Command::ExecEnv(command) => exec::exec_env(command, &cli.global),
+        Command::ExecFile(command) => exec::exec_file(command, &cli.global),
+        Command::Keygen(command) => keygen::run(command),
+        Command::Inspect(command) => inspect::inspect(command),
+        Command::Check(command) => inspect::check(command),
+        Command::Diff(command) => diff::diff(command, &cli.global),
+        Command::Textconv(command) => diff::textconv(command, &cli.global),
+        Command::Doctor(command) => doctor::run(command, &cli.global),
+        Command::Completion(command) => manual::completion(command),
+        Command::Man(command) => manual::man(command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { code, message }) => {
-            eprintln!("sopskit: {message}");
-            ExitCode::from(code)
+        Err(failure) => {
+            eprint!("{failure}");
+            ExitCode::from(failure.code)
         }
     }
 }
 
-/// What the library warns of goes to standard error.
-fn show_warnings() {
-    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN);
+/// What this program and the library warn of goes to standard error; what they do, when that is asked for.
+fn show_events(verbose: bool) {
+    let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::WARN };
+    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level);
     lines.without_time().with_target(false).with_ansi(false).init();
 }

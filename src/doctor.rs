@@ -1,0 +1,183 @@
+//! Checks of a set-up, as data: identities, config file, tokens, and whether all of it fits together.
+
+mod checks;
+mod fix;
+mod tokens;
+
+use std::path::{Path, PathBuf};
+
+use crate::keys::{Environment, Identities};
+
+pub use fix::Fix;
+
+/// Checks a set-up: which identities there are, whether the config file is sound and they fit it, who can get at key files and tokens, and whether a document that is
+/// encrypted now can be opened again.
+///
+/// It reads, and changes nothing. Feature `doctor`.
+///
+/// ```
+/// use sopskit::{Doctor, Environment, Topic, Verdict};
+///
+/// let environment = Environment::from_iter([("SOPS_AGE_KEY_FILE", "fixtures/keys/alice.txt")]);
+/// let findings = Doctor::new(environment).examine();
+/// let trip = findings.iter().find(|finding| finding.topic == Topic::RoundTrip).unwrap();
+/// assert_eq!(trip.verdict, Verdict::Good);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Doctor {
+    environment: Environment,
+    directory: PathBuf,
+    file: Option<PathBuf>,
+    tokens: Option<PathBuf>,
+    programs: bool,
+}
+
+/// What a [`Finding`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Topic {
+    /// Where identities were looked for.
+    Identities,
+    /// The modes of key files.
+    KeyFiles,
+    /// The config file and its rules.
+    Config,
+    /// Whether an identity fits the file that was named, or the recipients of its creation rule.
+    File,
+    /// The directory of tokens, and the tokens in it.
+    Tokens,
+    /// A document, encrypted and decrypted in memory.
+    RoundTrip,
+    /// The sops CLI, which is not needed.
+    Sops,
+}
+
+impl Topic {
+    /// A stable name in kebab-case.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Topic::Identities => "identities",
+            Topic::KeyFiles => "key-files",
+            Topic::Config => "config",
+            Topic::File => "file",
+            Topic::Tokens => "tokens",
+            Topic::RoundTrip => "round-trip",
+            Topic::Sops => "sops",
+        }
+    }
+}
+
+/// How things are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// As they should be.
+    Good,
+    /// It works, and could be better.
+    Warning,
+    /// Something does not work, or is not safe.
+    Bad,
+}
+
+impl Verdict {
+    /// A stable name: `good`, `warning`, `bad`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Good => "good",
+            Verdict::Warning => "warning",
+            Verdict::Bad => "bad",
+        }
+    }
+}
+
+/// What a [`Doctor`] found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What it is about.
+    pub topic: Topic,
+    /// How things are.
+    pub verdict: Verdict,
+    /// What there is, in one line, without a secret.
+    pub text: String,
+    /// What to run or to do; there for all that is not good.
+    pub remedy: Option<String>,
+    /// What would mend it, where that can be done from here.
+    pub fix: Option<Fix>,
+}
+
+impl Finding {
+    fn good(topic: Topic, text: impl Into<String>) -> Self {
+        Finding { topic, verdict: Verdict::Good, text: text.into(), remedy: None, fix: None }
+    }
+
+    fn warning(topic: Topic, text: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Finding { topic, verdict: Verdict::Warning, text: text.into(), remedy: Some(remedy.into()), fix: None }
+    }
+
+    fn bad(topic: Topic, text: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Finding { verdict: Verdict::Bad, ..Finding::warning(topic, text, remedy) }
+    }
+
+    fn with(mut self, fix: Fix) -> Self {
+        self.fix = Some(fix);
+        self
+    }
+}
+
+impl Doctor {
+    /// Checks what this environment comes to for somebody in the working directory.
+    #[must_use]
+    pub fn new(environment: Environment) -> Self {
+        Doctor { environment, directory: PathBuf::from("."), file: None, tokens: None, programs: false }
+    }
+
+    /// Another directory than the working directory, from which the config file is looked for.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = directory.into();
+        self
+    }
+
+    /// A file, encrypted already or not there yet: whether an identity fits it.
+    #[must_use]
+    pub fn file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.file = Some(file.into());
+        self
+    }
+
+    /// Another directory of tokens than [`Environment::default_token_directory`].
+    #[must_use]
+    pub fn token_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.tokens = Some(directory.into());
+        self
+    }
+
+    /// Runs the sops CLI, if there is one, for its version. Otherwise no program is run.
+    #[must_use]
+    pub fn with_programs(mut self) -> Self {
+        self.programs = true;
+        self
+    }
+
+    /// Looks at everything. No passphrase is asked for.
+    #[must_use]
+    pub fn examine(&self) -> Vec<Finding> {
+        let identities = Identities::from_environment(&self.environment);
+        let mut findings = self.check_identities(&identities);
+        findings.extend(self.check_key_files());
+        let (config, found) = self.check_config(&identities);
+        findings.extend(found);
+        findings.extend(self.file.as_deref().map(|file| self.check_file(file, config.as_ref(), &identities)));
+        findings.extend(self.check_round_trip(&identities));
+        findings.extend(self.check_tokens(identities));
+        findings.extend(self.check_sops());
+        findings
+    }
+}
+
+/// A path for a shell.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}

@@ -10,11 +10,16 @@ use crate::exit::{self, Failure};
 /// The config file that a flag names, else the one that is found.
 pub(crate) fn load(global: &Global) -> Result<Option<Config>, Failure> {
     if let Some(path) = &global.config {
+        tracing::info!("the config file is {}", path.display());
         return Config::load(path).map(Some).map_err(|error| unusable(&error));
     }
     let search = ConfigSearch::new(Path::new("."), &Environment::process()).map_err(|error| unusable(&error))?;
     if let Some(path) = search.overlooked() {
         eprintln!("sopskit: {} is not read, its name must be .sops.yaml", path.display());
+    }
+    match search.config_file() {
+        Some(path) => tracing::info!("the config file is {}", path.display()),
+        None => tracing::info!("there is no config file"),
     }
     search.config_file().map(Config::load).transpose().map_err(|error| unusable(&error))
 }

@@ -54,6 +54,9 @@ pub(crate) fn plan(
         },
         _ => None,
     };
+    if let Some(rule) = &creation_rule {
+        tracing::info!("rule {} of the config file counts, line {}", rule.number(), rule.line());
+    }
     let recipients = match (explicit, &creation_rule) {
         (Some(recipients), _) => recipients,
         (None, Some(rule)) => rule.recipients()?,

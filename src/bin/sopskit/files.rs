@@ -48,24 +48,33 @@ impl Files {
     }
 
     fn format(&self, named: Option<&str>) -> Result<Format, Failure> {
-        format(named, self.name().unwrap_or(Path::new("")))
+        Ok(format(named, self.name().unwrap_or(Path::new("")))?)
     }
 }
 
 impl Types {
     /// The format of the plaintext.
     pub(crate) fn check(&self, file: &Path) -> Result<Format, Failure> {
-        format(self.output_type.as_deref(), file)?;
+        self.check_output(file)?;
+        Ok(self.check_input(file)?)
+    }
+
+    pub(crate) fn check_input(&self, file: &Path) -> sopskit::Result<Format> {
         format(self.input_type.as_deref(), file)
+    }
+
+    /// What matters only when something is written.
+    pub(crate) fn check_output(&self, file: &Path) -> sopskit::Result<Format> {
+        format(self.output_type.as_deref(), file)
     }
 }
 
 /// The format that a flag names, else that of the name of a file.
-pub(crate) fn format(named: Option<&str>, file: &Path) -> Result<Format, Failure> {
-    Ok(match named {
-        Some(name) => Format::from_name(name)?,
-        None => Format::from_path(file)?,
-    })
+pub(crate) fn format(named: Option<&str>, file: &Path) -> sopskit::Result<Format> {
+    match named {
+        Some(name) => Format::from_name(name),
+        None => Format::from_path(file),
+    }
 }
 
 /// A file that a command needs to be named.

@@ -11,6 +11,14 @@ pub(crate) const RETRIES: u32 = 10;
 
 /// The identities that sops would use, with its leave to run programs and to ask at the terminal.
 pub(crate) fn identities(global: &Global) -> Identities {
+    let identities = found(global);
+    for source in identities.sources() {
+        tracing::info!("{source}");
+    }
+    identities
+}
+
+fn found(global: &Global) -> Identities {
     let environment = Environment::process().with_commands();
     if global.non_interactive {
         return Identities::from_environment(&environment);

@@ -22,20 +22,20 @@ pub(crate) fn set(command: &Set, global: &Global) -> Result<(), Failure> {
             return Err(Failure::new(exit::NO_FILE, format!("it takes {needs}")));
         }
     };
-    command.existing.types.check(file)?;
+    command.existing.types.check_input(file)?;
     command.existing.opening.check()?;
     let path = parse_path(path)?;
     let value = value(command)?;
     let options = command.existing.opening.edit_options();
-    options
-        .edit_file(file, &keys::identities(global), |document| {
-            let changed = document.set(path.clone(), value.clone())?;
-            if !changed && !command.idempotent {
-                document.touch();
-            }
-            Ok(())
-        })
-        .map_err(unreadable)
+    let changed = options.edit_file(file, &keys::identities(global), |document| {
+        let changed = document.set(path.clone(), value.clone())?;
+        if changed || !command.idempotent {
+            command.existing.types.check_output(file)?;
+            document.touch();
+        }
+        Ok(())
+    });
+    changed.map_err(unreadable)
 }
 
 pub(crate) fn unset(command: &Unset, global: &Global) -> Result<(), Failure> {

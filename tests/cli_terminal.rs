@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A program at a terminal, and the person there.
 struct Session {
     child: Child,
-    keyboard: fs::File,
+    terminal: Terminal,
     screen: mpsc::Receiver<u8>,
     shown: String,
 }
@@ -42,8 +42,8 @@ impl Session {
             // It ends with an error when the program has closed the terminal.
             while matches!(eyes.read(&mut byte), Ok(1)) && sender.send(byte[0]).is_ok() {}
         });
-        let keyboard = terminal.person();
-        Session { child, keyboard, screen, shown: String::new() }
+        drop(command);
+        Session { child, terminal, screen, shown: String::new() }
     }
 
     /// Waits until this stands on the screen, then types.
@@ -56,7 +56,19 @@ impl Session {
                 Err(_) => panic!("{question:?} was not asked: {}", self.shown),
             }
         }
-        self.keyboard.write_all(answer.as_bytes()).unwrap();
+        self.terminal.person().write_all(answer.as_bytes()).unwrap();
+    }
+
+    /// As [`answer`](Self::answer), as soon as the terminal shows no more what is typed.
+    #[track_caller]
+    fn answer_unseen(&mut self, question: &str, answer: &str) {
+        self.answer(question, "");
+        let deadline = Instant::now() + PATIENCE;
+        while self.terminal.echoes() {
+            assert!(Instant::now() < deadline, "the terminal would show the answer");
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.terminal.person().write_all(answer.as_bytes()).unwrap();
     }
 
     /// The exit code, and all that stood on the screen.
@@ -98,7 +110,7 @@ fn a_passphrase_is_asked_for_and_not_shown() {
     let (folder, file) = place();
     let mut session =
         Session::start(folder.path(), &[PROTECTED], &["decrypt", "--output", "plain.json", file.to_str().unwrap()]);
-    session.answer("Passphrase of ", "correct horse\n");
+    session.answer_unseen("Passphrase of ", "correct horse\n");
     let (code, shown) = session.end();
     assert_eq!(code, Some(0), "{shown}");
     assert!(shown.contains("alice_protected.age") && !shown.contains("correct horse"), "{shown}");
@@ -111,7 +123,7 @@ fn a_wrong_passphrase_opens_nothing_and_nobody_is_asked_who_said_so() {
     let (folder, file) = place();
     let file = file.to_str().unwrap();
     let mut session = Session::start(folder.path(), &[PROTECTED], &["decrypt", "--output", "plain.json", file]);
-    session.answer("Passphrase of ", "wrong horse\n");
+    session.answer_unseen("Passphrase of ", "wrong horse\n");
     let (code, shown) = session.end();
     assert_eq!(code, Some(128), "{shown}");
     assert!(shown.contains("the passphrase is wrong") && !shown.contains("wrong horse"), "{shown}");

@@ -30,6 +30,12 @@ impl Terminal {
         OpenOptions::new().read(true).write(true).open(&self.path).unwrap()
     }
 
+    /// Whether what is typed is shown.
+    pub fn echoes(&self) -> bool {
+        let modes = rustix::termios::tcgetattr(&self.master).unwrap().local_modes;
+        modes.contains(rustix::termios::LocalModes::ECHO)
+    }
+
     /// The side of the person.
     pub fn person(&self) -> File {
         self.master.try_clone().unwrap().into()

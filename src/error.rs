@@ -186,6 +186,10 @@ kinds! {
     NoToken = "no-token", "there is no token of this provider";
     /// The function that was to get a new token failed. The old token stays; [`source`](std::error::Error::source) is what the function answered.
     RefreshFailed = "refresh-failed", "the token could not be refreshed";
+    /// A new token could not be saved; [`source`](std::error::Error::source) is an `UnsavedToken`, which holds it.
+    TokenNotSaved = "token-not-saved", "the new token could not be saved";
+    /// The rule field of a creation rule leaves a secret of a token in clear.
+    SecretInClear = "secret-in-clear", "the encryption rule leaves a secret in clear";
     /// Other users of the machine can write a file of tokens or its directory.
     NotPrivate = "not-private", "other users can write it";
     /// There is no token storage of this name.

@@ -18,9 +18,11 @@ use crate::secret::Bytes;
 
 pub(crate) use lock::Locked;
 #[cfg(feature = "tokens")]
+pub(crate) use lock::hold;
+#[cfg(feature = "tokens")]
 pub(crate) use lock_file::{LockFile, read_note};
 #[cfg(feature = "tokens")]
-pub(crate) use private::{Readers, check_directory, create_directory, read_private, rehearse, remove, replace_private};
+pub(crate) use private::{PrivateFile, Readers, check_directory, create_directory, rehearse, remove, replace_private};
 #[cfg(feature = "doctor")]
 pub(crate) use private::{check_private, set_mode};
 

@@ -47,7 +47,7 @@ pub use secret::{Bytes, Text};
 #[cfg(feature = "tokens")]
 pub use storage::{
     FileStorage, MemoryStorage, RefreshError, SopsStorage, StorageOptions, StorageSettings, Token, TokenStatus,
-    TokenStorage, open_storage,
+    TokenStorage, UnsavedToken, open_storage,
 };
 pub use tree::{Difference, MAX_DEPTH, Map, Value};
 

@@ -10,6 +10,7 @@ mod provider;
 mod sops;
 mod status;
 mod token;
+mod unsaved;
 
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub use open::{StorageOptions, StorageSettings, open_storage};
 pub use sops::SopsStorage;
 pub use status::TokenStatus;
 pub use token::Token;
+pub use unsaved::UnsavedToken;
 
 /// How long a storage waits for another process or thread that is at work on the same provider: 30 seconds.
 const WAIT: Duration = Duration::from_secs(30);
@@ -35,7 +37,7 @@ pub type RefreshError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Keeps one token for each provider.
 ///
-/// [`MemoryStorage`], [`FileStorage`] and [`SopsStorage`] are there; other places need seven small methods, as here for anything that
+/// [`MemoryStorage`], [`FileStorage`] and [`SopsStorage`] are there; other places need six small methods, as here for anything that
 /// holds texts under names:
 ///
 /// ```
@@ -125,13 +127,22 @@ pub trait TokenStorage: Send + Sync {
     /// all as it is. The answer is the token that is there in the end.
     ///
     /// # Errors
-    /// What `change` answers; [`ErrorKind::Busy`] when somebody else is at work for longer than the storage waits; those of [`load`](Self::load) and
-    /// [`save`](Self::save). The old token is then still there.
+    /// What `change` answers; [`ErrorKind::Busy`] when somebody else is at work for longer than the storage waits; those of [`load`](Self::load);
+    /// [`ErrorKind::TokenNotSaved`], with the new token, when only saving it failed. The old token is then still there.
     fn update(
         &self,
         provider: &str,
         change: &mut dyn FnMut(Option<&Token>) -> Result<Option<Token>>,
     ) -> Result<Option<Token>>;
+
+    /// Finds out whether a token could be saved, as far as that shows before it is: a provider is asked for a new one only then.
+    ///
+    /// # Errors
+    /// Whatever would keep the storage from it.
+    fn rehearse(&self, provider: &str, token: &Token) -> Result<()> {
+        let _ = (provider, token);
+        Ok(())
+    }
 
     /// What time it is.
     fn now(&self) -> DateTime<Utc> {
@@ -149,7 +160,7 @@ pub trait TokenStorage: Send + Sync {
     /// A token that can be used: the one that is there, or where it [should be refreshed](Token::should_refresh) the one that `renew` gets for it.
     ///
     /// Of all threads and processes that ask at the same time one calls `renew`, once; the others wait for it and are given its token. `renew` is called
-    /// only after the storage has found that it could write.
+    /// only after [`rehearse`](Self::rehearse).
     ///
     /// ```
     /// use sopskit::{MemoryStorage, Token, TokenStorage};
@@ -175,13 +186,12 @@ pub trait TokenStorage: Send + Sync {
             return Ok(seen);
         }
         renew_if(self, provider, renew, |now, time| {
-            let is_new = *now != seen && !now.is_expired_at(time);
-            now.should_refresh_at(time) && !is_new
+            now.should_refresh_at(time) && now.access_token() == seen.access_token()
         })
     }
 
     /// As [`refresh`](Self::refresh), for an access token that the provider refused although its time is not up: `renew` is called unless there is
-    /// another one by now.
+    /// another one by now that has not ended.
     ///
     /// # Errors
     /// As [`refresh`](Self::refresh).
@@ -191,7 +201,12 @@ pub trait TokenStorage: Send + Sync {
         access_token: &str,
         renew: &mut dyn FnMut(&Token) -> Result<Token, RefreshError>,
     ) -> Result<Token> {
-        renew_if(self, provider, renew, |now, _| now.access_token() == access_token)
+        let must = |now: &Token, time| now.access_token() == access_token || now.is_expired_at(time);
+        let seen = self.load(provider)?.ok_or_else(|| none(provider))?;
+        if !must(&seen, self.now()) {
+            return Ok(seen);
+        }
+        renew_if(self, provider, renew, must)
     }
 }
 
@@ -207,6 +222,7 @@ fn renew_if<S: TokenStorage + ?Sized>(
         if !must(old, storage.now()) {
             return Ok(None);
         }
+        storage.rehearse(provider, old)?;
         renew(old).map(Some).map_err(|error| Error::caused(ErrorKind::RefreshFailed, error))
     })?;
     token.ok_or_else(|| none(provider))

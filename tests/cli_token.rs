@@ -65,6 +65,19 @@ fn a_token_is_saved_listed_loaded_and_deleted() {
 }
 
 #[test]
+fn a_name_cannot_play_with_the_terminal() {
+    let home = Home::new();
+    for name in ["a\u{1b}[31mb", "a\u{202e}b", "a\nb"] {
+        open("sops", &home.tokens()).save(name, &token("a")).unwrap();
+        let shown = succeed(&run(&home, &["list"], b"")) + &succeed(&run(&home, &["status", name], b""));
+        assert!(!shown.contains('\u{1b}') && !shown.contains('\u{202e}') && !shown.contains(name), "{shown:?}");
+        assert!(open("sops", &home.tokens()).delete(name).unwrap());
+    }
+    open("sops", &home.tokens()).save("it's \"ü\" \\", &token("a")).unwrap();
+    assert_eq!(succeed(&run(&home, &["list"], b"")), "it's \"ü\" \\\n");
+}
+
+#[test]
 fn a_response_of_a_provider_is_saved_with_its_end() {
     let home = Home::new();
     let response = br#"{"access_token": "a", "expires_in": 3600, "scope": "x y"}"#;
@@ -141,6 +154,10 @@ fn without_a_recipient_nothing_is_written() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sopskit"));
     with_key(&mut command).args(["token", "save", "github", "--dir"]).arg(home.tokens()).current_dir("/");
     fail(&feed(&mut command, &json), 111, "SOPS_AGE_RECIPIENTS");
+    // The config file of whatever project somebody is in says nothing of their tokens.
+    let project = tempfile::tempdir().unwrap();
+    fs::write(project.path().join(".sops.yaml"), format!("creation_rules: [{{age: {}}}]", public_key("bob"))).unwrap();
+    fail(&feed(command.current_dir(project.path()), &json), 111, "SOPS_AGE_RECIPIENTS");
     command.env("SOPS_PGP_FP", "0123");
     fail(&feed(&mut command, &json), 1, "SOPS_PGP_FP");
     assert!(!home.tokens().exists());

@@ -6,7 +6,8 @@ mod support;
 use std::fs;
 
 use sopskit::{
-    Environment, ErrorKind, Map, SopsStorage, StorageOptions, StorageSettings, Token, TokenStorage, Value, open_storage,
+    Environment, ErrorKind, FileStorage, Map, SopsStorage, StorageOptions, StorageSettings, Token, TokenStorage, Value,
+    open_storage,
 };
 use support::tokens::{Home, at, for_each_storage, mode, open, token};
 use support::{FIXTURES, identities, names, public_key, read, recipients};
@@ -165,6 +166,81 @@ fn no_name_leads_out_of_the_directory() {
 }
 
 #[test]
+fn a_sops_file_with_something_else_in_it_is_left_alone() {
+    let home = Home::new();
+    let other = read(format!("{FIXTURES}/3.13.2/mixed/sealed.json"));
+    home.put("production.sops.json", &other);
+    let storage = home.sops();
+    assert!(storage.load("production").unwrap().is_none() && !storage.exists("production").unwrap());
+    assert!(!storage.delete("production").unwrap());
+    assert_eq!(storage.list().unwrap(), [""; 0]);
+    storage.save("production", &token("a")).unwrap();
+    assert!(storage.delete("production").unwrap());
+    assert_eq!(names(&home.tokens()), ["production.sops.json"]);
+    assert_eq!(read(home.path("production.sops.json")), other);
+    // What cannot be read could be a token: no token is not said of it, and it is not removed.
+    home.put("staging.sops.json", "{");
+    assert_eq!(storage.load("staging").unwrap_err().kind(), ErrorKind::Syntax);
+    assert!(storage.exists("staging").unwrap());
+    assert_eq!(storage.delete("staging").unwrap_err().kind(), ErrorKind::InvalidToken);
+    assert!(home.path("staging.sops.json").exists());
+}
+
+#[test]
+fn a_lock_file_of_another_program_says_nothing_of_names() {
+    for note in [&b"12345\n"[..], &[0xff, 0xfe], b""] {
+        let home = Home::new();
+        home.put(".github.lock", note);
+        home.put("github.token.sops.json", read(format!("{FIXTURES}/tokens/kstlib/full.token.sops.json")));
+        assert_eq!(home.sops().list().unwrap(), ["github"]);
+        assert!(home.sops().load("github").unwrap().is_some());
+        home.sops().save("github", &token("a")).unwrap();
+        assert!(home.sops().delete("github").unwrap());
+    }
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_an_error_and_not_no_token() {
+    let home = Home::new();
+    home.put("x", "");
+    std::os::unix::fs::symlink("/nowhere/at/all", home.path("github.token.sops.json")).unwrap();
+    assert_eq!(home.sops().load("github").unwrap_err().kind(), ErrorKind::Read);
+    assert_eq!(home.sops().save("github", &token("a")).unwrap_err().kind(), ErrorKind::Write);
+    assert!(home.sops().exists("github").unwrap());
+}
+
+#[test]
+fn a_load_never_gives_the_token_of_another_provider_however_they_come_and_go() {
+    let home = Home::new();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let is_done = || done.load(std::sync::atomic::Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        let loader = scope.spawn(|| {
+            let (storage, mut loads) = (home.file(), 0);
+            while !is_done() {
+                match storage.load("a_b") {
+                    Ok(None) => loads += 1,
+                    Ok(Some(_)) => panic!("a token of a.b"),
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::ProviderTaken),
+                }
+            }
+            loads
+        });
+        for _ in 0..300 {
+            home.file().save("a.b", &token("of a.b")).unwrap();
+            home.file().delete("a.b").unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(loader.join().unwrap() > 0);
+    });
+}
+
+#[test]
+fn the_empty_path_is_the_working_directory() {
+    assert_eq!(FileStorage::new("").directory(), std::path::Path::new("."));
+}
+
+#[test]
 fn other_files_in_the_directory_are_no_tokens() {
     let home = Home::new();
     for name in
@@ -187,7 +263,7 @@ fn a_file_of_the_other_name_is_read_and_replaced_by_the_next_save() {
     assert_eq!((storage.list().unwrap(), storage.exists("github").unwrap()), (vec!["github".to_owned()], true));
     storage.save("github", &token("new")).unwrap();
     assert_eq!(names(&home.tokens()), [".github.lock", "github.token.sops.json"]);
-    home.put("github.sops.json", "the older one counts no more");
+    home.put("github.sops.json", read(format!("{FIXTURES}/tokens/kstlib/full.token.sops.json")));
     assert_eq!(storage.load("github").unwrap().unwrap().access_token(), "new");
     assert!(storage.delete("github").unwrap());
     assert_eq!(names(&home.tokens()), [""; 0], "neither is left");
@@ -279,6 +355,11 @@ fn the_settings_of_kstlib_say_which_storage_and_where() {
         storage.save("x", &token("a")).unwrap();
         assert!(file.is_none_or(|file| home.folder.path().join(file).exists()), "{provider:?}");
         storage.delete("x").unwrap();
+    }
+    let list = settings(r#"{"providers": [{"name": "a", "token_storage": "file"}, {"name": "b"}]}"#);
+    let table = settings(r#"{"providers": {"a": {"token_storage": "file"}, "b": null}}"#);
+    for settings in [list, table] {
+        assert_eq!(["a", "b", "c"].map(|name| settings.kind(Some(name))), ["file", "memory", "memory"]);
     }
     for text in ["{}", r#"{"token_storage": null, "storage": null, "providers": null}"#] {
         assert_eq!(settings(text).kind(None), "memory");

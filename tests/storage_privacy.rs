@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
-use sopskit::{ErrorKind, FileStorage, Identities, MemoryStorage, SopsStorage, Token, TokenStorage, Value};
+use sopskit::{ErrorKind, FileStorage, Identities, Map, MemoryStorage, SopsStorage, Token, TokenStorage, Value};
 use support::tokens::{Home, assert_passed, at, chmod, in_a_process, mode, token};
 use support::{public_key, read, recipients};
 
@@ -128,9 +128,13 @@ mod by_creation_rule {
     #[test]
     fn the_rule_field_of_a_creation_rule_wins_and_without_one_the_default_counts() {
         let home = Home::new();
-        let by_rule = storage(&home, "creation_rules: [{age: BOB, encrypted_regex: ^access_token$}]").encrypt_all();
+        let by_rule = storage(&home, "creation_rules: [{age: BOB, unencrypted_regex: ^expires_at$}]").encrypt_all();
         by_rule.save("github", &token("a")).unwrap();
-        assert_eq!(home.sealed("github").metadata().rule().to_string(), "encrypted_regex: ^access_token$");
+        let sealed = home.sealed("github");
+        assert_eq!(sealed.metadata().rule().to_string(), "unencrypted_regex: ^expires_at$");
+        assert!(
+            is_in_clear(sealed.tree().get("expires_at").unwrap()) && !is_in_clear(sealed.tree().get("scope").unwrap())
+        );
         storage(&home, "creation_rules: [{age: BOB}]").save("github", &token("a")).unwrap();
         let sealed = home.sealed("github");
         assert!(
@@ -138,6 +142,38 @@ mod by_creation_rule {
         );
         storage(&home, "creation_rules: [{age: BOB}]").encrypt_all().save("github", &token("a")).unwrap();
         assert!(!is_in_clear(home.sealed("github").tree().get("scope").unwrap()));
+    }
+
+    #[test]
+    fn a_rule_that_would_leave_a_secret_in_clear_is_refused() {
+        for (rule, key) in [
+            ("encrypted_regex: ^(data|stringData)$", "access_token"),
+            ("encrypted_regex: ^access_token$", "refresh_token"),
+            ("unencrypted_suffix: _token", "access_token"),
+            ("encrypted_regex: ^(access_token|refresh_token|id_token)$", "metadata"),
+            ("unencrypted_regex: ^scope$", "metadata"),
+        ] {
+            let home = Home::new();
+            let storage = storage(&home, &format!("creation_rules: [{{age: BOB, {rule}}}]"));
+            let error = storage.save("github", &token("a")).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::SecretInClear, "{rule}");
+            assert_eq!(error.path().to_string(), format!("[\"{key}\"]"), "{rule}");
+            assert!(!home.tokens().exists());
+        }
+        let home = Home::new();
+        let storage =
+            storage(&home, "creation_rules: [{age: BOB, encrypted_regex: ^(access_token|refresh_token|id_token|x)$}]");
+        storage.save("github", &token("a").with_metadata(Map::new())).unwrap();
+    }
+
+    #[test]
+    fn the_mac_covers_what_is_in_clear_whatever_the_rule_says() {
+        let home = Home::new();
+        let storage = storage(&home, "creation_rules: [{age: BOB, mac_only_encrypted: true}]");
+        storage.save("github", &token("a")).unwrap();
+        let text = String::from_utf8(read(home.path("github.token.sops.json"))).unwrap();
+        home.put("github.token.sops.json", text.replace("2026-01-31T13", "2036-01-31T13"));
+        assert_eq!(storage.load("github").unwrap_err().kind(), ErrorKind::MacMismatch);
     }
 
     #[test]
@@ -224,6 +260,20 @@ fn what_belongs_to_another_user_is_refused() {
     let error = home.sops().load("github").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotPrivate);
     assert!(error.to_string().contains("belongs to user 12345"), "{error}");
+    let home = Home::new();
+    home.sops().save("github", &token("a")).unwrap();
+    std::os::unix::fs::chown(home.tokens(), Some(12_345), None).unwrap();
+    assert_eq!(home.sops().load("github").unwrap_err().kind(), ErrorKind::NotPrivate);
+    assert_eq!(home.sops().save("github", &token("b")).unwrap_err().kind(), ErrorKind::NotPrivate);
+}
+
+#[test]
+fn what_a_killed_save_left_is_gone_with_the_token() {
+    let home = Home::new();
+    home.file().save("github", &token("a")).unwrap();
+    home.put(".sopskit-0123456789abcdef.tmp", "a-secret");
+    assert!(home.file().delete("github").unwrap());
+    assert_eq!(support::names(&home.tokens()), [""; 0]);
 }
 
 #[test]
@@ -308,6 +358,7 @@ fn behind_a_link_the_file_itself_is_replaced() {
     assert_eq!(home.sops().load("github").unwrap().unwrap().access_token(), "b");
     assert_eq!(mode(&elsewhere), 0o400);
     assert!(home.sops().delete("github").unwrap());
+    assert!(!elsewhere.exists(), "the token itself is gone");
 }
 
 #[test]

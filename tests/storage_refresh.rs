@@ -12,7 +12,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use sopskit::{
     ErrorKind, Identities, KeyService, MasterKey, MemoryStorage, Recipients, ServiceError, SopsStorage, Token,
-    TokenStorage, Value,
+    TokenStorage, UnsavedToken, Value,
 };
 use support::tokens::{Home, assert_passed, at, expired, for_each_storage, fresh, in_a_process, mode, open, token};
 use support::{identities, read, recipients};
@@ -102,6 +102,90 @@ fn a_rejected_token_is_refreshed_although_its_time_is_not_up_unless_another_is_t
 }
 
 #[test]
+fn a_rejected_token_is_not_answered_by_one_that_has_ended() {
+    for_each_storage(|storage| {
+        storage.save("github", &expired("b")).unwrap();
+        assert_eq!(storage.refresh_rejected("github", "a", &mut |_| Ok(fresh("c"))).unwrap().access_token(), "c");
+    });
+}
+
+#[test]
+fn another_token_than_the_rejected_one_is_given_without_a_write() {
+    let home = Home::new();
+    home.sops().save("github", &fresh("good")).unwrap();
+    // Whoever cannot save can still use what is there.
+    let token = cannot_save(&home).refresh_rejected("github", "bad", &mut |_| panic!("asked"));
+    assert_eq!(token.unwrap().access_token(), "good");
+    let nowhere = Home::new();
+    nowhere.sops().refresh_rejected("github", "bad", &mut |_| panic!("asked")).unwrap_err();
+    assert!(!nowhere.tokens().exists());
+}
+
+#[test]
+fn of_many_who_ask_at_once_one_asks_the_provider_even_when_its_new_token_has_ended_already() {
+    let home = Home::new();
+    for storage in [&MemoryStorage::new() as &dyn TokenStorage, &home.sops()] {
+        storage.save("github", &expired("old")).unwrap();
+        let calls = AtomicUsize::new(0);
+        let start = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    start.wait();
+                    let token = storage.refresh("github", &mut |_| {
+                        calls.fetch_add(1, Ordering::Relaxed);
+                        // The others have looked at the old one by then.
+                        std::thread::sleep(Duration::from_millis(300));
+                        Ok(expired("new"))
+                    });
+                    assert_eq!(token.unwrap().access_token(), "new");
+                });
+            }
+        });
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+    }
+}
+
+#[test]
+fn whoever_waited_is_given_the_new_token_also_when_it_could_not_have_saved_one() {
+    let home = Home::new();
+    home.sops().save("github", &expired("old")).unwrap();
+    std::thread::scope(|scope| {
+        let (sender, started) = std::sync::mpsc::channel();
+        let home = &home;
+        let first = scope.spawn(move || {
+            home.sops().refresh("github", &mut |_| {
+                sender.send(())?;
+                std::thread::sleep(Duration::from_millis(200));
+                Ok(fresh("new"))
+            })
+        });
+        started.recv().unwrap();
+        let second = cannot_save(home).refresh("github", &mut |_| panic!("asked"));
+        assert_eq!(second.unwrap().access_token(), "new");
+        first.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_new_token_that_cannot_be_saved_is_handed_over_with_the_error() {
+    let home = Home::new();
+    let storage = home.sops();
+    storage.save("github", &expired("old")).unwrap();
+    let huge = "x".repeat(1 << 20);
+    let error = storage
+        .refresh("github", &mut |_| Ok(fresh("new-secret").with_id_token(Some(huge.as_str().into()))))
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TokenNotSaved);
+    let unsaved = UnsavedToken::of(&error).unwrap();
+    assert_eq!((unsaved.token().access_token(), unsaved.why().kind()), ("new-secret", ErrorKind::InvalidToken));
+    let shown = format!("{error} {error:?} {unsaved} {unsaved:?}");
+    assert!(!shown.contains("new-secret") && !shown.contains("xxxx"), "{shown}");
+    assert_eq!(storage.load("github").unwrap().unwrap().access_token(), "old");
+    assert!(UnsavedToken::of(&storage.load("").unwrap_err()).is_none());
+}
+
+#[test]
 fn the_clock_can_be_another_one() {
     let home = Home::new();
     let now = at("2020-01-01T00:00:00Z");
@@ -144,30 +228,44 @@ fn whoever_waits_too_long_is_told_so_and_other_providers_are_free() {
 }
 
 #[test]
-fn an_edit_of_the_file_and_a_save_take_turns() {
+fn an_edit_of_the_file_and_a_refresh_take_turns() {
     let home = Home::new();
+    let path = home.path("github.token.sops.json");
     let storage = home.sops().wait(Duration::from_millis(50));
-    storage.save("github", &token("a")).unwrap();
-    sopskit::edit_file(home.path("github.token.sops.json"), &identities("alice"), |document| {
+    storage.save("github", &expired("a")).unwrap();
+    sopskit::edit_file(&path, &identities("alice"), |document| {
         assert_eq!(storage.save("github", &token("b")).unwrap_err().kind(), ErrorKind::Busy);
+        let refreshed = storage.refresh("github", &mut |_| panic!("asked, although nothing could be saved"));
+        assert_eq!(refreshed.unwrap_err().kind(), ErrorKind::Busy);
         document.set(r#"["metadata"]["note"]"#, "by hand")
     })
     .unwrap();
-    assert_eq!(mode(&home.path("github.token.sops.json")), 0o400);
+    assert_eq!(mode(&path), 0o400);
     let edited = storage.load("github").unwrap().unwrap();
     assert_eq!((edited.access_token(), edited.metadata().get("note")), ("a", Some(&"by hand".into())));
+    storage
+        .refresh("github", &mut |_| {
+            let edit = sopskit::EditOptions::new().wait(Duration::from_millis(50));
+            let busy = edit.edit_file(&path, &identities("alice"), |document| document.unset(r#"["metadata"]"#));
+            assert_eq!(busy.unwrap_err().kind(), ErrorKind::Busy);
+            Ok(fresh("c"))
+        })
+        .unwrap();
 }
 
 #[test]
 fn nothing_is_asked_of_a_provider_when_the_answer_could_not_be_saved() {
     let home = Home::new();
     home.sops().save("github", &expired("old")).unwrap();
-    // No key to wrap for this master key: the save would fail.
-    let kms = MasterKey::Kms { arn: "arn".into(), role: None, context: Default::default(), aws_profile: String::new() };
-    let storage = SopsStorage::new(home.tokens(), Recipients::from_keys([kms]).unwrap(), identities("alice"));
-    let error = storage.refresh("github", &mut |_| panic!("asked")).unwrap_err();
+    let error = cannot_save(&home).refresh("github", &mut |_| panic!("asked")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CannotWrap);
     assert_eq!(home.sops().load("github").unwrap().unwrap().access_token(), "old");
+}
+
+/// A storage on the same tokens that can load, and cannot save: nothing here wraps for its master key.
+fn cannot_save(home: &Home) -> SopsStorage {
+    let kms = MasterKey::Kms { arn: "arn".into(), role: None, context: Default::default(), aws_profile: String::new() };
+    SopsStorage::new(home.tokens(), Recipients::from_keys([kms]).unwrap(), identities("alice"))
 }
 
 const CHILD_DIRECTORY: &str = "SOPSKIT_TEST_TOKENS";

@@ -103,7 +103,7 @@ fn fields_that_are_not_known_come_back() {
 }
 
 #[test]
-fn each_way_of_python_to_write_a_time_is_read() {
+fn each_way_to_write_a_time_is_read_and_written_as_python_writes_it() {
     for (text, expected) in [
         ("2026-01-31T12:00:00+00:00", "2026-01-31T12:00:00+00:00"),
         ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00+00:00"),
@@ -112,6 +112,9 @@ fn each_way_of_python_to_write_a_time_is_read() {
         ("2026-01-31 12:00:00+14:00", "2026-01-31T12:00:00+14:00"),
         ("2026-01-31T12:00:00.5", "2026-01-31T12:00:00.500000+00:00"),
         ("2026-01-31 12:00:00", "2026-01-31T12:00:00+00:00"),
+        // Python has neither leap seconds nor nanoseconds.
+        ("2026-06-30T23:59:60Z", "2026-06-30T23:59:59.999999+00:00"),
+        ("2026-01-31T12:00:00.123456789Z", "2026-01-31T12:00:00.123456+00:00"),
         ("0001-01-01T00:00:00+00:00", "0001-01-01T00:00:00+00:00"),
         ("9999-12-31T23:59:59.999999+00:00", "9999-12-31T23:59:59.999999+00:00"),
     ] {
@@ -229,6 +232,7 @@ fn a_token_that_is_built_has_what_it_was_given() {
     assert_eq!((token.scope(), token.metadata()), (&["x".to_owned(), "y".to_owned()][..], &metadata));
     assert_eq!(token.expires_at(), Some(at("2026-01-31T12:00:00.123456Z")), "to the microsecond");
     assert!(token.is_refreshable() && !Token::new("a").is_refreshable());
+    assert!(!Token::new("a").with_refresh_token(Some("".into())).is_refreshable());
     assert!(Token::from_json(&token.to_json().unwrap()).unwrap() == token, "what is stored is what there was");
 }
 

@@ -89,12 +89,24 @@ pub(super) fn wait_for<T>(path: &Path, wait: Duration, mut attempt: impl FnMut()
 /// # Errors
 /// [`ErrorKind::Write`], [`ErrorKind::Busy`].
 #[cfg(feature = "tokens")]
-pub(super) fn hold(path: &Path, wait: Duration) -> Result<Option<File>> {
+pub(crate) fn hold(path: &Path, wait: Duration) -> Result<Option<File>> {
     wait_for(path, wait, || match attempt(path) {
         Ok(held) => Ok(held.map(|(_, file)| Some(file))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(None)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound || cannot_lock(&error) => Ok(Some(None)),
         Err(error) => Err(Error::io(ErrorKind::Write, path, error)),
     })
+}
+
+/// Whether a file system has no locks, or none for a file that is open for reading only, as NFS. Savers of tokens exclude each other by their lock
+/// file all the same.
+#[cfg(feature = "tokens")]
+fn cannot_lock(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return [rustix::io::Errno::BADF, rustix::io::Errno::NOLCK, rustix::io::Errno::OPNOTSUPP]
+        .iter()
+        .any(|code| error.raw_os_error() == Some(code.raw_os_error()));
+    #[cfg(not(unix))]
+    return error.kind() == io::ErrorKind::Unsupported;
 }
 
 /// Tries to lock an existing file: where its path leads to, and the file. `None` when somebody else holds it.
@@ -130,7 +142,7 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// Whether an open file is the one that its path leads to.
 #[cfg(unix)]
-fn is_still_at(file: &File, path: &Path) -> bool {
+pub(super) fn is_still_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     match (file.metadata(), fs::metadata(path)) {
         (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
@@ -140,6 +152,6 @@ fn is_still_at(file: &File, path: &Path) -> bool {
 
 /// Elsewhere a file that is open cannot be replaced, and so still is the one.
 #[cfg(not(unix))]
-fn is_still_at(_: &File, _: &Path) -> bool {
+pub(super) fn is_still_at(_: &File, _: &Path) -> bool {
     true
 }

@@ -21,21 +21,22 @@ impl LockFile {
     /// Waits for the lock, but not longer than `wait`. The file is made where there is none, readable by its owner only.
     ///
     /// # Errors
-    /// [`ErrorKind::Write`], [`ErrorKind::Busy`].
+    /// [`ErrorKind::Write`], also when it is no regular file; [`ErrorKind::Busy`].
     pub(crate) fn acquire(path: &Path, wait: Duration) -> Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let attempt = || {
-            let file = options.open(path)?;
+        let mut attempt = || {
+            let file = open(path, &mut options)?;
             Ok(lock::try_lock(&file, path)?.then_some(file))
         };
-        let file = lock::wait_for(path, wait, || attempt().map_err(|error| Error::io(ErrorKind::Write, path, error)))?;
+        let unwritable = |error| Error::io(ErrorKind::Write, path, error);
+        let file = lock::wait_for(path, wait, || attempt().map_err(unwritable))?;
         Ok(LockFile { file, path: path.to_owned() })
     }
 
-    /// Replaces the note.
+    /// Replaces the note, for good: it is on the disk before what it is about.
     ///
     /// # Errors
     /// [`ErrorKind::Write`].
@@ -44,7 +45,8 @@ impl LockFile {
             self.file.set_len(0)?;
             self.file.rewind()?;
             // In one call, so that a reader sees none of it or all.
-            self.file.write_all(note.as_bytes())
+            self.file.write_all(note.as_bytes())?;
+            self.file.sync_all()
         };
         write().map_err(|error| Error::io(ErrorKind::Write, &self.path, error))
     }
@@ -58,15 +60,89 @@ impl LockFile {
     }
 }
 
-/// The note of a lock file; `None` without file or note.
+/// The note of a lock file; `None` without file or note, and for what is no text.
 ///
 /// # Errors
 /// [`ErrorKind::Read`].
 pub(crate) fn read_note(path: &Path) -> Result<Option<String>> {
-    let mut note = String::new();
-    match File::open(path).and_then(|file| file.take(MAX_NOTE).read_to_string(&mut note)) {
-        Ok(_) => Ok(Some(note).filter(|note| !note.is_empty())),
+    let read = || -> io::Result<_> {
+        let mut note = Vec::new();
+        open(path, OpenOptions::new().read(true))?.take(MAX_NOTE).read_to_end(&mut note)?;
+        Ok(String::from_utf8(note).ok().filter(|note| !note.is_empty()))
+    };
+    match read() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io(ErrorKind::Read, path, error)),
+        read => read.map_err(|error| Error::io(ErrorKind::Read, path, error)),
+    }
+}
+
+/// Opens a regular file, and nothing else: links are not followed, pipes not waited for.
+fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or_default();
+        std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags);
+    }
+    let file = options.open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    const WAIT: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn whoever_waited_for_a_file_that_was_removed_holds_the_one_that_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".x.lock");
+        let held = LockFile::acquire(&path, WAIT).unwrap();
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| LockFile::acquire(&path, WAIT).unwrap());
+            thread::sleep(Duration::from_millis(50));
+            held.remove().unwrap();
+            let waiter = waiter.join().unwrap();
+            assert!(lock::is_still_at(&waiter.file, &path), "a third one could hold another file of that name");
+            assert!(LockFile::acquire(&path, Duration::ZERO).is_err());
+        });
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_no_regular_file_is_neither_followed_nor_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let precious = folder.path().join("precious");
+        fs::write(&precious, "precious").unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&precious, &link).unwrap();
+        let fifo = folder.path().join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        for path in [&link, &fifo, &folder.path().to_owned()] {
+            assert!(LockFile::acquire(path, WAIT).is_err(), "{}", path.display());
+            assert!(read_note(path).is_err(), "{}", path.display());
+        }
+        assert_eq!(fs::read_to_string(precious).unwrap(), "precious");
+    }
+
+    #[test]
+    fn a_note_is_what_was_noted_last_and_no_text_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".x.lock");
+        assert_eq!(read_note(&path).unwrap(), None);
+        let mut held = LockFile::acquire(&path, WAIT).unwrap();
+        assert_eq!(read_note(&path).unwrap(), None);
+        for note in ["a longer one", "short"] {
+            held.set_note(note).unwrap();
+            assert_eq!(read_note(&path).unwrap().as_deref(), Some(note));
+        }
+        fs::write(&path, [0xff, 0xfe]).unwrap();
+        assert_eq!(read_note(&path).unwrap(), None);
     }
 }

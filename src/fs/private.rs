@@ -2,8 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::{self, Read as _};
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
 use super::{lock, read_wiped, temporary};
 use crate::error::{Error, ErrorKind, Result};
@@ -16,30 +15,48 @@ pub(crate) enum Readers {
     Others,
 }
 
-/// Reads a file of at most `limit` bytes that only this user, or root, can write. `None` where there is none.
-///
-/// # Errors
-/// [`ErrorKind::NotPrivate`], [`ErrorKind::Read`].
-pub(crate) fn read_private(path: &Path, limit: usize) -> Result<Option<(Bytes, Readers)>> {
-    let read = || {
-        // Looked at first: to open a pipe is to wait for its other end.
-        if !fs::metadata(path)?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+/// A file that only this user, or root, can write, and what was in it. Held open, so that it can be told from one that takes its place.
+pub(crate) struct PrivateFile {
+    pub(crate) bytes: Bytes,
+    pub(crate) readers: Readers,
+    file: File,
+}
+
+impl PrivateFile {
+    /// Reads a file of at most `limit` bytes. `None` where there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotPrivate`], [`ErrorKind::Read`], also for a link that leads nowhere.
+    pub(crate) fn read(path: &Path, limit: usize) -> Result<Option<Self>> {
+        let read = || {
+            // Looked at first: to open a pipe is to wait for its other end.
+            if !fs::metadata(path)?.is_file() {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+            }
+            let file = File::open(path)?;
+            let about = file.metadata()?;
+            let length = usize::try_from(about.len()).unwrap_or(usize::MAX).min(limit);
+            let bytes = read_wiped((&file).take(limit as u64 + 1), length)?;
+            if bytes.len() > limit {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it is longer than {limit} bytes")));
+            }
+            Ok((file, bytes, about))
+        };
+        match read() {
+            Ok((file, bytes, about)) => Ok(Some(PrivateFile { bytes, readers: readers(path, &about)?, file })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !is_link(path) => Ok(None),
+            Err(error) => Err(Error::io(ErrorKind::Read, path, error)),
         }
-        let file = File::open(path)?;
-        let about = file.metadata()?;
-        let length = usize::try_from(about.len()).unwrap_or(usize::MAX).min(limit);
-        let bytes = read_wiped(file.take(limit as u64 + 1), length)?;
-        if bytes.len() > limit {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it is longer than {limit} bytes")));
-        }
-        Ok((bytes, about))
-    };
-    match read() {
-        Ok((bytes, about)) => Ok(Some((bytes, readers(path, &about)?))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io(ErrorKind::Read, path, error)),
     }
+
+    /// Whether no other file has taken its place, and it was not removed.
+    pub(crate) fn is_still_at(&self, path: &Path) -> bool {
+        lock::is_still_at(&self.file, path)
+    }
+}
+
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink())
 }
 
 /// Looks at a directory in which only this user, or root, may write. `None` where there is none.
@@ -99,38 +116,46 @@ pub(crate) fn create_directory(path: &Path) -> Result<()> {
     builder.create(path).map_err(|error| Error::io(ErrorKind::Write, path, error))
 }
 
-/// Makes a file of this mode, or replaces one, whole or not at all. It never has a wider mode. While an existing file is replaced its lock is held,
-/// so that [`edit_file`](crate::edit_file) and this take turns; `wait` is for that.
+/// Makes a file of this mode, or replaces one, whole or not at all. It never has a wider mode.
 ///
 /// # Errors
-/// [`ErrorKind::Write`], [`ErrorKind::Busy`].
-pub(crate) fn replace_private(path: &Path, content: &[u8], mode: u32, wait: Duration) -> Result<()> {
-    let unwritable = |error| Error::io(ErrorKind::Write, path, error);
-    let target = match fs::symlink_metadata(path) {
-        Ok(_) => fs::canonicalize(path).map_err(unwritable)?,
-        Err(_) => path.to_owned(),
-    };
-    let _held = lock::hold(&target, wait)?;
-    temporary::replace(&target, content, Some(mode), || Ok(())).map_err(unwritable)
+/// [`ErrorKind::Write`].
+pub(crate) fn replace_private(path: &Path, content: &[u8], mode: u32) -> Result<()> {
+    let replace = || temporary::replace(&target(path)?, content, Some(mode), || Ok(()));
+    replace().map_err(|error| Error::io(ErrorKind::Write, path, error))
 }
 
-/// Finds out whether a file of this length could be written beside `path`, as far as that shows before it is.
+/// Finds out whether a file of this length could be written at `path`, as far as that shows before it is.
 ///
 /// # Errors
 /// [`ErrorKind::Write`].
 pub(crate) fn rehearse(path: &Path, length: usize) -> Result<()> {
-    temporary::rehearse(path, length).map_err(|error| Error::io(ErrorKind::Write, path, error))
+    let rehearse = || temporary::rehearse(&target(path)?, length);
+    rehearse().map_err(|error| Error::io(ErrorKind::Write, path, error))
 }
 
-/// Removes a file, while its lock is held. Says whether there was one.
+/// Where a path leads to, or would: a link that leads nowhere is an error.
+fn target(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !is_link(path) => Ok(path.to_owned()),
+        target => target,
+    }
+}
+
+/// Removes a file, what a link leads to with the link, and what killed writers left beside it. Says whether there was one.
 ///
 /// # Errors
-/// [`ErrorKind::Write`], [`ErrorKind::Busy`].
-pub(crate) fn remove(path: &Path, wait: Duration) -> Result<bool> {
-    let _held = lock::hold(path, wait)?;
-    match fs::remove_file(path) {
+/// [`ErrorKind::Write`].
+pub(crate) fn remove(path: &Path) -> Result<bool> {
+    let remove = || {
+        let target = target(path)?;
+        temporary::remove_abandoned(temporary::directory_of(&target));
+        fs::remove_file(&target)?;
+        if target != path && is_link(path) { fs::remove_file(path) } else { Ok(()) }
+    };
+    match remove() {
         Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !is_link(path) => Ok(false),
         Err(error) => Err(Error::io(ErrorKind::Write, path, error)),
     }
 }

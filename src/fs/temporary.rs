@@ -14,7 +14,7 @@ const SUFFIX: &str = ".tmp";
 const MODE: u32 = 0o600;
 
 /// Puts `content` in the place of `target`, which is no link, unless `check` objects at the last moment. The mode is `mode`, else
-/// that of the old file, else for the owner only.
+/// that of the old file (and so is the owner), else for the owner only.
 pub(super) fn replace(
     target: &Path,
     content: &[u8],
@@ -30,16 +30,16 @@ pub(super) fn replace(
     remove_abandoned(directory);
     let temporary = Temporary::create(directory, mode.unwrap_or(MODE))?;
     (&temporary.file).write_all(content)?;
-    if let Some(old) = &old {
-        keep_owner(&temporary.file, old)?;
-    }
     match (mode, old) {
-        // Whatever the umask took away.
+        // Whatever the umask took away. Such a file belongs to whoever writes it.
         #[cfg(unix)]
         (Some(mode), _) => {
             temporary.file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
         }
-        (None, Some(old)) => temporary.file.set_permissions(old.permissions())?,
+        (None, Some(old)) => {
+            keep_owner(&temporary.file, &old)?;
+            temporary.file.set_permissions(old.permissions())?;
+        }
         _ => {}
     }
     temporary.file.sync_all()?;
@@ -62,7 +62,7 @@ pub(super) fn rehearse(target: &Path, length: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn directory_of(target: &Path) -> &Path {
+pub(super) fn directory_of(target: &Path) -> &Path {
     match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -122,7 +122,7 @@ fn lock_or_go_without(file: &File) -> bool {
 }
 
 /// Removes temporary files whose process was killed: those that nobody holds locked. Nothing depends on whether that succeeds.
-fn remove_abandoned(directory: &Path) {
+pub(super) fn remove_abandoned(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
@@ -155,4 +155,25 @@ fn keep_owner(new: &File, old: &Metadata) -> io::Result<()> {
 #[allow(clippy::unnecessary_wraps, reason = "as the other one")]
 fn keep_owner(_: &File, _: &Metadata) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_temporary_file_never_has_a_wider_mode_than_the_one_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        for mode in [0o400, 0o600] {
+            let temporary = Temporary::create(folder.path(), mode).unwrap();
+            assert_eq!(
+                fs::metadata(&temporary.path).unwrap().permissions().mode() & 0o777,
+                mode,
+                "from the moment it is there"
+            );
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
 }

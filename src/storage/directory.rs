@@ -3,17 +3,22 @@
 //! Beside the tokens lies, for each provider, a lock file `.{stem}.lock`. It bears the provider's name: many names make one stem, and only the first
 //! that was saved may use the file.
 
+mod held;
+
 use std::collections::BTreeSet;
 use std::fs as std_fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::provider::{Provider, is_stem};
+use self::held::Held;
+use super::provider::{Provider, is_stem, stem};
+use super::unsaved::UnsavedToken;
 use super::{Clock, Token, WAIT};
+use crate::document::EncryptedDocument;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::{self, LockFile, Readers};
+use crate::fs::{self, LockFile, PrivateFile, Readers};
 use crate::secret::Bytes;
 
 pub(super) const PLAIN: &str = ".token.json";
@@ -35,6 +40,25 @@ pub(super) trait Form: Send + Sync {
     fn write(&self, token: &Token, path: &Path) -> Result<Bytes>;
 }
 
+/// What a file [`SEALED_OTHERWISE`] seems to be, as far as that shows without a key: any SOPS file can be called so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guess {
+    Token,
+    /// A sound file with something else in it.
+    SomethingElse,
+    Unreadable,
+}
+
+impl Guess {
+    fn of(bytes: &[u8]) -> Self {
+        match EncryptedDocument::parse(bytes) {
+            Ok(sealed) if sealed.tree().contains_key("access_token") => Guess::Token,
+            Ok(_) => Guess::SomethingElse,
+            Err(_) => Guess::Unreadable,
+        }
+    }
+}
+
 /// The directory of a storage.
 pub(super) struct Directory<F> {
     pub(super) form: F,
@@ -51,6 +75,8 @@ pub(super) struct Directory<F> {
 impl<F: Form> Directory<F> {
     pub(super) fn new(form: F, path: PathBuf, suffixes: &'static [&'static str], mode: u32) -> Self {
         let clock = Box::new(chrono::Utc::now);
+        // As the empty path is meant.
+        let path = if path.as_os_str().is_empty() { PathBuf::from(".") } else { path };
         Directory { form, path, suffixes, mode, wait: WAIT, clock, warned: Mutex::default() }
     }
 
@@ -86,12 +112,23 @@ impl<F: Form> Directory<F> {
         let provider = Provider::new(provider)?;
         let mut held = self.lock(&provider)?;
         let old = self.load_as(&provider)?;
-        let write = |token: &Token| self.form.write(token, &self.file(&provider));
-        // What would keep the new token from being saved is found out before a provider is asked for it.
-        held.rehearse(old.as_ref().map_or(Ok(0), |token| write(token).map(|content| content.len()))?)?;
-        let Some(new) = change(old.as_ref())? else { return Ok(old) };
-        held.replace(&write(&new)?)?;
-        Ok(Some(new))
+        let new = match change(old.as_ref()) {
+            Ok(Some(new)) => new,
+            nothing => {
+                held.release()?;
+                return nothing.map(|_| old);
+            }
+        };
+        let saved = self.form.write(&new, &self.file(&provider)).and_then(|content| held.replace(&content));
+        match saved {
+            Ok(()) => Ok(Some(new)),
+            Err(error) => Err(UnsavedToken::error(new, error)),
+        }
+    }
+
+    pub(super) fn rehearse(&self, provider: &str, token: &Token) -> Result<()> {
+        let file = self.file(&Provider::new(provider)?);
+        fs::rehearse(&file, self.form.write(token, &file)?.len())
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -114,10 +151,13 @@ impl<F: Form> Directory<F> {
         // The first once more at the end: a save can have taken the other one away in between.
         for suffix in self.suffixes.iter().chain(&self.suffixes[..1]) {
             let path = self.named(provider.stem(), suffix);
-            if let Some((bytes, readers)) = fs::read_private(&path, MAX_BYTES)? {
+            while let Some(file) = open(&path)? {
                 self.check_owner(provider)?;
-                self.warn_of(readers, &path);
-                return Ok(Some((path, bytes)));
+                // Else it was deleted or replaced meanwhile, and whose it was is not known.
+                if file.is_still_at(&path) {
+                    self.warn_of(file.readers, &path);
+                    return Ok(Some((path, file.bytes)));
+                }
             }
         }
         Ok(None)
@@ -126,7 +166,7 @@ impl<F: Form> Directory<F> {
     /// # Errors
     /// [`ErrorKind::NotPrivate`], [`ErrorKind::ProviderTaken`], [`ErrorKind::Read`].
     fn has(&self, provider: &Provider<'_>) -> Result<bool> {
-        let exists = self.check()? && exists(self.files(provider.stem(), self.suffixes))?;
+        let exists = self.check()? && exists(self.files(provider.stem(), self.suffixes));
         if exists {
             self.check_owner(provider)?;
         }
@@ -144,9 +184,11 @@ impl<F: Form> Directory<F> {
         let unreadable = |error| Error::io(ErrorKind::Read, &self.path, error);
         let mut names = BTreeSet::new();
         for entry in std_fs::read_dir(&self.path).map_err(unreadable)? {
-            let name = entry.map_err(unreadable)?.file_name();
-            let stem = self.suffixes.iter().find_map(|suffix| name.to_str()?.strip_suffix(suffix));
-            if let Some(stem) = stem.filter(|stem| is_stem(stem)) {
+            let entry = entry.map_err(unreadable)?;
+            let name = entry.file_name();
+            let split = |suffix: &'static str| Some((name.to_str()?.strip_suffix(suffix)?, suffix));
+            let Some((stem, suffix)) = self.suffixes.iter().find_map(|suffix| split(suffix)) else { continue };
+            if is_stem(stem) && (suffix == self.suffixes[0] || exists([entry.path()].into_iter())) {
                 names.insert(self.owner(stem)?.unwrap_or_else(|| stem.to_owned()));
             }
         }
@@ -158,15 +200,21 @@ impl<F: Form> Directory<F> {
     /// # Errors
     /// [`ErrorKind::Busy`], [`ErrorKind::NotPrivate`], [`ErrorKind::ProviderTaken`], [`ErrorKind::Write`].
     fn lock<'a>(&'a self, provider: &'a Provider<'a>) -> Result<Held<'a, F>> {
+        let started = Instant::now();
         if !self.check()? {
             fs::create_directory(&self.path)?;
-            self.check()?;
+            if !self.check()? {
+                return Err(Error::io(ErrorKind::Write, &self.path, io::ErrorKind::NotFound.into()));
+            }
         }
         let lock = LockFile::acquire(&self.lock_path(provider.stem()), self.wait)?;
-        if exists(self.files(provider.stem(), &SUFFIXES))? {
+        if exists(self.files(provider.stem(), &SUFFIXES)) {
             self.check_owner(provider)?;
         }
-        Ok(Held { directory: self, provider, lock })
+        // Those of the files too, so that edits in place wait, and are waited for.
+        let left = || self.wait.saturating_sub(started.elapsed());
+        let files = self.files(provider.stem(), self.suffixes).map(|file| fs::hold(&file, left()));
+        Ok(Held { directory: self, provider, lock, _files: files.collect::<Result<_>>()? })
     }
 
     /// Whether the directory is there, and nobody else can write in it.
@@ -198,8 +246,10 @@ impl<F: Form> Directory<F> {
     }
 
     /// The name under which the token of a stem was saved, if it was by this crate.
-    fn owner(&self, stem: &str) -> Result<Option<String>> {
-        fs::read_note(&self.lock_path(stem))
+    fn owner(&self, of: &str) -> Result<Option<String>> {
+        // Where upper and lower case are one in names of files, another name can lead here.
+        let fits = |note: &String| !of.is_ascii() || stem(note).eq_ignore_ascii_case(of);
+        Ok(fs::read_note(&self.lock_path(of))?.filter(|note| Provider::new(note).is_ok() && fits(note)))
     }
 
     fn files<'a>(&'a self, stem: &'a str, suffixes: &'a [&'a str]) -> impl Iterator<Item = PathBuf> {
@@ -215,66 +265,15 @@ impl<F: Form> Directory<F> {
     }
 }
 
-/// The token of one provider, which nobody else changes as long as this lives.
-struct Held<'a, F> {
-    directory: &'a Directory<F>,
-    provider: &'a Provider<'a>,
-    lock: LockFile,
+/// A token file, unless it has something else in it.
+fn open(path: &Path) -> Result<Option<PrivateFile>> {
+    let file = PrivateFile::read(path, MAX_BYTES)?;
+    let name = path.to_string_lossy();
+    let can_be_other = name.ends_with(SEALED_OTHERWISE) && !name.ends_with(SEALED);
+    Ok(file.filter(|file| !can_be_other || Guess::of(&file.bytes) != Guess::SomethingElse))
 }
 
-impl<F: Form> Held<'_, F> {
-    /// Finds out whether a token can be written, before something is done that cannot be undone.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Write`].
-    fn rehearse(&self, length: usize) -> Result<()> {
-        fs::rehearse(&self.directory.file(self.provider), length)
-    }
-
-    /// Writes the token file. The one of another name is then gone.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidToken`] for more than 1 MiB, [`ErrorKind::Write`], [`ErrorKind::Busy`]. The old file is then as it was.
-    fn replace(&mut self, content: &[u8]) -> Result<()> {
-        let Directory { mode, wait, suffixes, .. } = *self.directory;
-        if content.len() > MAX_BYTES {
-            return Err(Error::with_detail(ErrorKind::InvalidToken, format!("it takes more than {MAX_BYTES} bytes")));
-        }
-        if self.directory.owner(self.provider.stem())?.as_deref() != Some(self.provider.name()) {
-            self.lock.set_note(self.provider.name())?;
-        }
-        fs::replace_private(&self.directory.file(self.provider), content, mode, wait)?;
-        for other in self.directory.files(self.provider.stem(), &suffixes[1..]) {
-            fs::remove(&other, wait)?;
-        }
-        Ok(())
-    }
-
-    /// Removes the token. Says whether there was one.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Write`], [`ErrorKind::Busy`].
-    fn remove(self) -> Result<bool> {
-        let stem = self.provider.stem();
-        let mut removed = false;
-        for file in self.directory.files(stem, self.directory.suffixes) {
-            removed |= fs::remove(&file, self.directory.wait)?;
-        }
-        // The name is still needed where the token of another storage lies beside it.
-        if !exists(self.directory.files(stem, &SUFFIXES))? {
-            self.lock.remove()?;
-        }
-        Ok(removed)
-    }
-}
-
-fn exists(files: impl Iterator<Item = PathBuf>) -> Result<bool> {
-    for file in files {
-        match std_fs::symlink_metadata(&file) {
-            Ok(_) => return Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Error::io(ErrorKind::Read, &file, error)),
-        }
-    }
-    Ok(false)
+/// Whether any of these is a token file, readable or not.
+fn exists(mut files: impl Iterator<Item = PathBuf>) -> bool {
+    files.any(|file| !matches!(open(&file), Ok(None)))
 }

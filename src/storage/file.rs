@@ -107,6 +107,10 @@ impl TokenStorage for FileStorage {
         self.directory.update(provider, change)
     }
 
+    fn rehearse(&self, provider: &str, token: &Token) -> Result<()> {
+        self.directory.rehearse(provider, token)
+    }
+
     fn now(&self) -> DateTime<Utc> {
         (self.directory.clock)()
     }

@@ -53,8 +53,8 @@ pub fn open_storage(kind: &str, options: StorageOptions) -> Result<Box<dyn Token
 /// What [`open_storage`] needs to know, beside the name of the storage.
 ///
 /// What is not said is taken from the environment: identities as [`Identities::from_environment`] finds them, recipients from `SOPS_AGE_RECIPIENTS` or else from the creation rule
-/// (feature `config`) that matches the path of the token's file. The config file is the one that `SOPS_CONFIG` names, or else the first `.sops.yaml` from the directory of the tokens upward, in
-/// the home directory, or from the working directory upward.
+/// (feature `config`) that matches the path of the token's file. The config file is the one that `SOPS_CONFIG` names, or else the first `.sops.yaml` from the directory of the tokens upward, or the one in
+/// the home directory. The working directory does not count: it can be that of a project with other recipients.
 pub struct StorageOptions {
     environment: Environment,
     directory: Option<PathBuf>,
@@ -196,7 +196,15 @@ impl std::fmt::Debug for StorageOptions {
 pub struct StorageSettings {
     token_storage: Option<String>,
     storage: Option<Storages>,
-    providers: Option<BTreeMap<String, ProviderSettings>>,
+    providers: Option<Providers>,
+}
+
+/// The providers: by name, or, as in older settings, a list with names.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+enum Providers {
+    Table(BTreeMap<String, Option<ProviderSettings>>),
+    List(Vec<ProviderSettings>),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -212,6 +220,7 @@ struct StorageTable {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 struct ProviderSettings {
+    name: Option<String>,
     token_storage: Option<String>,
 }
 
@@ -219,7 +228,11 @@ impl StorageSettings {
     /// The name of the storage: that of the provider if its own settings have one, else that of all; `memory` where nothing is said.
     #[must_use]
     pub fn kind(&self, provider: Option<&str>) -> &str {
-        let own = provider.and_then(|provider| self.providers.as_ref()?.get(provider)?.token_storage.as_deref());
+        let settings = |name: &str| match self.providers.as_ref()? {
+            Providers::Table(table) => table.get(name)?.as_ref(),
+            Providers::List(list) => list.iter().find(|settings| settings.name.as_deref() == Some(name)),
+        };
+        let own = provider.and_then(|name| settings(name)?.token_storage.as_deref());
         own.or(self.token_storage.as_deref()).unwrap_or(MEMORY)
     }
 

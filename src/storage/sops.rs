@@ -29,8 +29,10 @@ const MODE: u32 = 0o400;
 /// MAC like all the rest, so that [`status`](TokenStorage::status) needs no key; [`encrypt_all`](Self::encrypt_all) encrypts them too.
 ///
 /// No plaintext goes to the disk. One process and thread at a time writes the token of a provider, and a reader sees the old one or the new one. Files and
-/// directories that other users can write are refused; of those that they can read, `tracing` warns once. A file `{provider}.sops.json` is
-/// read where there is none of the name above, and replaced by one on the next save.
+/// directories that other users can write are refused; of those that they can read, `tracing` warns once. A token in a file `{provider}.sops.json` is
+/// read where there is none of the name above, and replaced by one on the next save. (A file of that name with something else in it is left alone.)
+///
+/// The MAC binds the values of a file to each other, not the file to its name: whoever can write in the directory can call one token's file as another's.
 ///
 /// In the names of files, what is no letter, digit, `-` or `_` becomes `_`. Of two providers whose names become the same, the second is refused
 /// ([`ErrorKind::ProviderTaken`](crate::ErrorKind::ProviderTaken)).
@@ -68,7 +70,8 @@ impl SopsStorage {
 
     /// The tokens in a directory, each encrypted as the creation rule says that matches the path of **its own file**.
     ///
-    /// Which fields are encrypted is told by the rule too, if it has one of the fields for that. Feature `config`.
+    /// Which fields are encrypted is told by the rule too, if it has one of the fields for that; a rule that would leave a secret of a token in clear is refused
+    /// ([`ErrorKind::SecretInClear`](crate::ErrorKind::SecretInClear)). The MAC covers all values, whatever the rule says. Feature `config`.
     #[cfg(feature = "config")]
     #[must_use]
     pub fn with_config(
@@ -91,8 +94,8 @@ impl SopsStorage {
         self
     }
 
-    /// Remembers the data keys of the `files` that were loaded last, so that the next load of one that did not change needs no identity. Off unless
-    /// this is called. They are wiped when the storage is dropped.
+    /// Remembers the data keys of the `files` that were loaded last, so that the next load of one that did not change needs no identity. (A file with
+    /// several key groups takes as many places as groups are needed.) Off unless this is called. They are wiped when the storage is dropped.
     #[must_use]
     pub fn cache_data_keys(mut self, files: usize) -> Self {
         self.directory.form.cache = Cache::new(files);
@@ -167,6 +170,10 @@ impl TokenStorage for SopsStorage {
         change: &mut dyn FnMut(Option<&Token>) -> Result<Option<Token>>,
     ) -> Result<Option<Token>> {
         self.directory.update(provider, change)
+    }
+
+    fn rehearse(&self, provider: &str, token: &Token) -> Result<()> {
+        self.directory.rehearse(provider, token)
     }
 
     fn now(&self) -> DateTime<Utc> {

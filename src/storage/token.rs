@@ -156,7 +156,8 @@ impl Token {
         self.id_token.as_ref().map(Text::as_str)
     }
 
-    /// When the token was issued; `None` only for a stored token that does not say.
+    /// When the token was issued; `None` only for a stored token that does not say. (To kstlib such a one was issued just now; here it counts as ended, unless it says
+    /// when it ends.)
     #[must_use]
     pub fn issued_at(&self) -> Option<DateTime<Utc>> {
         self.issued_at.map(|at| at.to_utc())
@@ -199,7 +200,7 @@ impl Token {
     /// Whether there is a refresh token.
     #[must_use]
     pub fn is_refreshable(&self) -> bool {
-        self.refresh_token.is_some()
+        self.refresh_token.as_ref().is_some_and(|token| !token.as_str().is_empty())
     }
 
     /// Whether the access token ends within 60 seconds, or has ended.

@@ -19,6 +19,8 @@ pub(crate) fn run(command: &TokenCommand, global: &Global) -> Result<(), Failure
         TokenAction::Save { provider, response } => {
             let json = sopskit::read_from(io::stdin().lock())?;
             let token = if *response { Token::from_response(&json)? } else { Token::from_json(&json)? };
+            // As far as anybody knows, it was issued now.
+            let token = if token.issued_at().is_none() { token.with_issued_at(Utc::now()) } else { token };
             Ok(storage.save(provider, &token)?)
         }
         TokenAction::Load { provider, show } => {
@@ -72,7 +74,9 @@ fn open(command: &TokenCommand, global: &Global) -> Result<Box<dyn TokenStorage>
 
 /// A name that moves no cursor.
 fn printable(name: &str) -> String {
-    if name.chars().any(char::is_control) { name.escape_debug().to_string() } else { name.to_owned() }
+    // What Rust would escape is no letter or sign of its own: a control, a mark that turns the direction.
+    let moves = |c: &char| !['\'', '"', '\\'].contains(c) && c.escape_debug().len() > 1;
+    name.chars().map(|c| if moves(&c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
 }
 
 fn as_text(provider: &str, status: &TokenStatus, now: DateTime<Utc>) -> String {

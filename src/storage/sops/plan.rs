@@ -12,9 +12,15 @@ use crate::keys::Environment;
 use crate::keys::Recipients;
 use crate::rules::Rule;
 use crate::storage::Token;
+#[cfg(feature = "config")]
+use crate::tree::Value;
 
 /// The fields that are encrypted by default. `metadata` is one: whatever is in it is not in clear.
 const SECRET_FIELDS: [&str; 4] = ["access_token", "refresh_token", "id_token", "metadata"];
+
+/// The fields that may be in clear, so that a status needs no key.
+#[cfg(feature = "config")]
+const FIELDS_IN_CLEAR: [&str; 4] = ["token_type", "expires_at", "issued_at", "scope"];
 
 /// For whom and how tokens are encrypted.
 pub(in crate::storage) struct Plan {
@@ -49,7 +55,8 @@ impl Plan {
         Plan { recipients, config: Source::Given(config), encrypt_all: false }
     }
 
-    /// By the config file that is found from the directory of the token upward, or else from the working directory.
+    /// By the config file that is found from the directory of the token upward. Not from the working directory: it can be that of somebody else's
+    /// project, with their recipients.
     #[cfg(feature = "config")]
     pub(in crate::storage) fn by_search(recipients: Option<Recipients>, environment: Environment) -> Self {
         Plan { recipients, config: Source::Searched(environment), encrypt_all: false }
@@ -63,13 +70,17 @@ impl Plan {
     /// How a token is encrypted that is to lie at `path`.
     ///
     /// # Errors
-    /// [`ErrorKind::NoRecipients`]; those of [`Config::load`](crate::Config::load) and of [`Config::creation_rule`](crate::Config::creation_rule).
+    /// [`ErrorKind::NoRecipients`], [`ErrorKind::SecretInClear`]; those of [`Config::load`](crate::Config::load) and of [`Config::creation_rule`](crate::Config::creation_rule).
     pub(super) fn of(&self, token: &Token, path: &Path) -> Result<(EncryptOptions, Recipients)> {
         #[cfg(feature = "config")]
         if let Some(rule) = self.creation_rule(path)? {
             let recipients = self.recipients.clone().map_or_else(|| rule.recipients(), Ok)?;
-            let options = rule.options(Format::Json);
-            let options = if rule.rule().is_some() { options } else { options.rule(self.rule(token)?) };
+            let encryption = match rule.rule() {
+                Some(own) => leaving_no_secret_in_clear(own, token, path)?.clone(),
+                None => self.rule(token)?,
+            };
+            // Whatever the rule says of the MAC: what is in clear is not to be changed by others.
+            let options = rule.options(Format::Json).rule(encryption).mac_only_encrypted(false);
             return Ok((options, recipients));
         }
         let recipients = self.recipients.clone().ok_or_else(|| {
@@ -88,9 +99,8 @@ impl Plan {
             Source::Given(config) => config,
             Source::Searched(environment) => {
                 let directory = path.parent().unwrap_or(path);
-                let near = ConfigSearch::new(directory, environment)?;
-                let here = ConfigSearch::new(Path::new("."), environment)?;
-                let Some(file) = near.config_file().or(here.config_file()) else { return Ok(None) };
+                let search = ConfigSearch::new(directory, environment)?;
+                let Some(file) = search.config_file() else { return Ok(None) };
                 found = Config::load(file)?;
                 &found
             }
@@ -109,5 +119,33 @@ impl Plan {
         let others = token.other_fields().map(regex::escape);
         let fields: Vec<_> = SECRET_FIELDS.iter().map(|field| (*field).to_owned()).chain(others).collect();
         Rule::encrypted_regex(&format!("^({})$", fields.join("|")))
+    }
+}
+
+/// The rule, if it leaves nothing of a token in clear but what may be.
+///
+/// # Errors
+/// [`ErrorKind::SecretInClear`].
+#[cfg(feature = "config")]
+fn leaving_no_secret_in_clear<'a>(rule: &'a Rule, token: &Token, path: &Path) -> Result<&'a Rule> {
+    let tree = token.to_tree()?;
+    let secrets = tree.iter().filter(|(key, _)| !FIELDS_IN_CLEAR.contains(key));
+    for (key, value) in secrets {
+        if is_in_clear(rule, value, rule.matches(key)) {
+            return Err(Error::with_detail(ErrorKind::SecretInClear, rule.to_string()).under_key(key).in_file(path));
+        }
+    }
+    Ok(rule)
+}
+
+/// Whether a rule leaves any leaf of a value in clear.
+#[cfg(feature = "config")]
+fn is_in_clear(rule: &Rule, value: &Value, matched: bool) -> bool {
+    match value {
+        Value::Object(map) => map.iter().any(|(key, value)| is_in_clear(rule, value, matched || rule.matches(key))),
+        Value::Array(items) => items.iter().any(|item| is_in_clear(rule, item, matched)),
+        Value::Null => false,
+        Value::Text(text) if text.as_str().is_empty() => false,
+        _ => !rule.selects(matched),
     }
 }

@@ -2,13 +2,15 @@
 //!
 //! Source: `Token.to_dict`, `from_dict` and `from_response` in `kstlib/auth/models.py`; RFC 6749, sections 5 and 6.
 
+use std::ops::{Deref, DerefMut};
+
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 
 use super::{BEARER, Token, kept, time};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Format, Indent};
 use crate::secret::{Bytes, Text};
-use crate::tree::{Map, Value, float_as_int};
+use crate::tree::{self, Map, Value, float_as_int};
 
 const ACCESS_TOKEN: &str = "access_token";
 const TOKEN_TYPE: &str = "token_type";
@@ -41,7 +43,7 @@ impl Token {
     /// # Errors
     /// As [`from_response`](Self::from_response).
     pub fn from_response_at(json: &[u8], now: DateTime<Utc>) -> Result<Self> {
-        let mut fields = Format::Json.parse(json)?;
+        let mut fields = Fields(Format::Json.parse(json)?);
         let code = error_code(&fields);
         let access_token = take(&mut fields, ACCESS_TOKEN, text)?.filter(|token| !token.as_str().is_empty());
         let access_token = access_token.ok_or_else(|| match code {
@@ -49,11 +51,15 @@ impl Token {
             None => invalid("there is none").under_key(ACCESS_TOKEN),
         })?;
         let expires_in = take(&mut fields, EXPIRES_IN, |value| lifetime(value, now))?;
-        let expires_at = take(&mut fields, EXPIRES_AT, |value| end(value).or_else(|_| stored_time(value)))?;
+        // What the other one says does not count then, and need not be sound.
+        let expires_at = fields.remove(EXPIRES_AT).filter(|value| expires_in.is_none() && *value != Value::Null);
+        let expires_at =
+            expires_at.map(|value| end(&value)).transpose().map_err(|error| error.under_key(EXPIRES_AT))?;
         let mut token = Token::new(access_token).with_issued_at(now);
-        token.expires_at = expires_in.flatten().or(expires_at.flatten());
+        token.expires_at = expires_in.or(expires_at.flatten());
         token.read_common(&mut fields)?;
-        token.metadata = std::mem::take(&mut fields);
+        token.refresh_token = token.refresh_token.take().filter(|token| !token.as_str().is_empty());
+        token.metadata = fields.take();
         Ok(token)
     }
 
@@ -93,7 +99,7 @@ impl Token {
     /// # Errors
     /// Those of JSON; [`ErrorKind::InvalidToken`], with the key path, for a field in a wrong form or without an access token.
     pub fn from_json(json: &[u8]) -> Result<Self> {
-        Token::from_tree(&Format::Json.parse(json)?)
+        Token::from_tree(&Fields(Format::Json.parse(json)?))
     }
 
     /// The form in which a token is stored, as JSON: that of kstlib, indented by two blanks.
@@ -109,7 +115,7 @@ impl Token {
     /// # Errors
     /// As [`from_json`](Self::from_json), but for those of JSON.
     pub fn from_tree(tree: &Map) -> Result<Self> {
-        let mut fields = tree.clone();
+        let mut fields = Fields(tree.clone());
         let access_token = take(&mut fields, ACCESS_TOKEN, text)?;
         let mut token = Token::new(access_token.ok_or_else(|| invalid("there is none").under_key(ACCESS_TOKEN))?);
         token.expires_at = take(&mut fields, EXPIRES_AT, stored_time)?.flatten();
@@ -120,7 +126,7 @@ impl Token {
             _ => Err(invalid("expected an object")),
         })?
         .unwrap_or_default();
-        token.others = std::mem::take(&mut fields);
+        token.others = fields.take();
         Ok(token)
     }
 
@@ -207,14 +213,23 @@ fn stored_time(value: &Value) -> Result<Option<DateTime<FixedOffset>>> {
 }
 
 /// Seconds from now until the end.
-fn lifetime(value: &Value, now: DateTime<Utc>) -> Result<Option<DateTime<FixedOffset>>> {
-    let end = TimeDelta::try_seconds(seconds(value)?).and_then(|lifetime| now.checked_add_signed(lifetime));
-    known(end).map(Some)
+fn lifetime(value: &Value, now: DateTime<Utc>) -> Result<DateTime<FixedOffset>> {
+    let seconds = seconds(value)?;
+    known(TimeDelta::try_seconds(seconds).and_then(|lifetime| now.checked_add_signed(lifetime)))
 }
 
-/// Seconds from 1970 until the end.
+/// When the token ends: seconds from 1970, or a time as a string.
 fn end(value: &Value) -> Result<Option<DateTime<FixedOffset>>> {
-    known(DateTime::from_timestamp(seconds(value)?, 0)).map(Some)
+    match value {
+        Value::Float(seconds) => {
+            let whole = float_as_int(seconds.floor()).ok_or_else(not_seconds)?;
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to less than a second")]
+            let rest = ((seconds - seconds.floor()) * 1e9) as u32;
+            known(DateTime::from_timestamp(whole, rest)).map(Some)
+        }
+        Value::Text(text) if text.as_str().trim().parse::<i64>().is_err() => stored_time(value),
+        value => known(DateTime::from_timestamp(seconds(value)?, 0)).map(Some),
+    }
 }
 
 fn known(time: Option<DateTime<Utc>>) -> Result<DateTime<FixedOffset>> {
@@ -230,7 +245,40 @@ fn seconds(value: &Value) -> Result<i64> {
         Value::Text(text) => text.as_str().trim().parse().ok(),
         _ => None,
     };
-    seconds.ok_or_else(|| invalid("expected a number of seconds"))
+    seconds.ok_or_else(not_seconds)
+}
+
+fn not_seconds() -> Error {
+    invalid("expected a number of seconds")
+}
+
+/// The fields of what is being read: what is left of them is wiped, numbers too.
+struct Fields(Map);
+
+impl Fields {
+    fn take(&mut self) -> Map {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl Deref for Fields {
+    type Target = Map;
+
+    fn deref(&self) -> &Map {
+        &self.0
+    }
+}
+
+impl DerefMut for Fields {
+    fn deref_mut(&mut self) -> &mut Map {
+        &mut self.0
+    }
+}
+
+impl Drop for Fields {
+    fn drop(&mut self) {
+        tree::edit::wipe_numbers(&mut self.0);
+    }
 }
 
 /// The code of an error response, if it looks like one.

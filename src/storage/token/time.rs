@@ -1,9 +1,12 @@
 //! Times as Python's `datetime.isoformat` writes them.
 
-use chrono::{DateTime, Datelike as _, FixedOffset, NaiveDateTime, SecondsFormat, Timelike as _};
+use chrono::{DateTime, Datelike as _, FixedOffset, NaiveDateTime, SecondsFormat, SubsecRound as _, Timelike as _};
 
 /// Years that Python has.
 const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
+
+/// From here on, nanoseconds are those of a leap second.
+const LEAP: u32 = 1_000_000_000;
 
 /// The time that a text spells: RFC 3339, a blank in place of the `T` and no offset allowed. Without an offset it is UTC, as kstlib means it.
 pub(crate) fn read(text: &str) -> Option<DateTime<FixedOffset>> {
@@ -13,7 +16,9 @@ pub(crate) fn read(text: &str) -> Option<DateTime<FixedOffset>> {
     };
     let time =
         DateTime::parse_from_rfc3339(text).ok().or_else(|| without_offset().map(|time| time.and_utc().into()))?;
-    is_known(time).then_some(time)
+    // Python has no leap seconds, and nothing finer than microseconds.
+    let time = if time.nanosecond() >= LEAP { time.with_nanosecond(LEAP - 1)? } else { time };
+    is_known(time).then(|| time.trunc_subsecs(6))
 }
 
 /// With microseconds, if there are any, and the offset.

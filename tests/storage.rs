@@ -210,32 +210,6 @@ fn a_link_that_leads_nowhere_is_an_error_and_not_no_token() {
 }
 
 #[test]
-fn a_load_never_gives_the_token_of_another_provider_however_they_come_and_go() {
-    let home = Home::new();
-    let done = std::sync::atomic::AtomicBool::new(false);
-    let is_done = || done.load(std::sync::atomic::Ordering::Relaxed);
-    std::thread::scope(|scope| {
-        let loader = scope.spawn(|| {
-            let (storage, mut loads) = (home.file(), 0);
-            while !is_done() {
-                match storage.load("a_b") {
-                    Ok(None) => loads += 1,
-                    Ok(Some(_)) => panic!("a token of a.b"),
-                    Err(error) => assert_eq!(error.kind(), ErrorKind::ProviderTaken),
-                }
-            }
-            loads
-        });
-        for _ in 0..300 {
-            home.file().save("a.b", &token("of a.b")).unwrap();
-            home.file().delete("a.b").unwrap();
-        }
-        done.store(true, std::sync::atomic::Ordering::Relaxed);
-        assert!(loader.join().unwrap() > 0);
-    });
-}
-
-#[test]
 fn the_empty_path_is_the_working_directory() {
     assert_eq!(FileStorage::new("").directory(), std::path::Path::new("."));
 }

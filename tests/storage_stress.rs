@@ -7,11 +7,12 @@ mod support;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rand::Rng as _;
-use sopskit::Token;
+use sopskit::{ErrorKind, Token, TokenStorage as _};
 use support::tokens::{Home, assert_passed, in_a_process, open};
 use support::{FIXTURES, public_key};
 
@@ -74,6 +75,35 @@ fn mixed_operations() {
             _ => assert!(storage.list().unwrap().len() <= 2),
         }
     }
+}
+
+#[test]
+fn a_load_never_gives_the_token_of_another_provider_however_they_come_and_go() {
+    let rounds = if is_full() { 20_000 } else { 300 };
+    let home = Home::new();
+    let done = AtomicBool::new(false);
+    let load = || {
+        let (storage, mut loads) = (home.file(), 0);
+        while !done.load(Ordering::Relaxed) {
+            match storage.load("a_b") {
+                Ok(None) => loads += 1,
+                Ok(Some(_)) => panic!("a token of a.b"),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::ProviderTaken),
+            }
+        }
+        loads
+    };
+    let loads: usize = thread::scope(|scope| {
+        let loaders: Vec<_> = (0..4).map(|_| scope.spawn(load)).collect();
+        for _ in 0..rounds {
+            home.file().save("a.b", &token(1)).unwrap();
+            home.file().delete("a.b").unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+        loaders.into_iter().map(|loader| loader.join().unwrap()).sum()
+    });
+    println!("{rounds} rounds, {loads} loads found nothing, none a foreign token");
+    assert!(loads > 0);
 }
 
 fn save(home: &Home, number: usize) -> Child {

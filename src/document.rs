@@ -55,7 +55,7 @@ impl EncryptedDocument {
     /// Those of the JSON itself ([`ErrorKind::Syntax`], [`ErrorKind::DuplicateKey`] and others, with position and key path),
     /// [`ErrorKind::NoMetadata`], [`ErrorKind::InvalidMetadata`], [`ErrorKind::ConflictingRules`], [`ErrorKind::InvalidRegex`].
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let mut tree = json::parse(bytes)?;
+        let mut tree = json::parse_sealed(bytes)?;
         let metadata = match tree.remove(SOPS) {
             None => return Err(Error::new(ErrorKind::NoMetadata)),
             Some(Value::Object(fields)) => Metadata::parse(fields),

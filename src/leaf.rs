@@ -73,9 +73,13 @@ impl<'a> Leaf<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<Self> {
         let malformed = || Error::new(ErrorKind::MalformedLeaf);
         let inside = text.strip_prefix(HEAD).and_then(|rest| rest.strip_suffix(END)).ok_or_else(malformed)?;
-        let (data, rest) = inside.split_once(IV).ok_or_else(malformed)?;
-        let (iv, rest) = rest.split_once(TAG).ok_or_else(malformed)?;
-        let (tag, kind) = rest.split_once(TYPE).ok_or_else(malformed)?;
+        // Base64 has no comma: the first one ends the data, and nonce and tag are of one length.
+        let end = memchr::memchr(b',', inside.as_bytes()).ok_or_else(malformed)?;
+        let (data, rest) = inside.split_at(end);
+        let part = |rest: &'a str, name, length| rest.strip_prefix(name)?.split_at_checked(length);
+        let (iv, rest) = part(rest, IV, encoded_length(IV_LEN)).ok_or_else(malformed)?;
+        let (tag, rest) = part(rest, TAG, encoded_length(TAG_LEN)).ok_or_else(malformed)?;
+        let kind = rest.strip_prefix(TYPE).ok_or_else(malformed)?;
         if data.is_empty() || kind.is_empty() {
             return Err(malformed());
         }
@@ -93,6 +97,11 @@ impl<'a> Leaf<'a> {
     }
 }
 
+/// How long the base64 of so many bytes is.
+const fn encoded_length(bytes: usize) -> usize {
+    bytes.div_ceil(3) * 4
+}
+
 /// Base64 of exactly `N` bytes, in its one canonical spelling.
 fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
     // The decoder asks for room for whole groups of three bytes.
@@ -103,9 +112,10 @@ fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// The text of a leaf.
 pub(crate) fn text(ciphertext: &[u8], iv: &[u8; IV_LEN], tag: &[u8; TAG_LEN], kind: LeafType) -> String {
-    let encoded = |bytes: usize| bytes.div_ceil(3) * 4;
     let fixed = HEAD.len() + IV.len() + TAG.len() + TYPE.len() + kind.name().len() + END.len();
-    let mut text = String::with_capacity(fixed + encoded(ciphertext.len()) + encoded(iv.len()) + encoded(tag.len()));
+    let mut text = String::with_capacity(
+        fixed + encoded_length(ciphertext.len()) + encoded_length(iv.len()) + encoded_length(tag.len()),
+    );
     for (before, bytes) in [(HEAD, ciphertext), (IV, iv.as_slice()), (TAG, tag.as_slice())] {
         text.push_str(before);
         STANDARD.encode_string(bytes, &mut text);

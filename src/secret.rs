@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use rand::RngCore;
 use rand::rngs::OsRng;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// The length of a data key in bytes (AES-256).
 const DATA_KEY_LEN: usize = 32;
@@ -50,33 +50,58 @@ impl fmt::Debug for DataKey {
 /// assert_eq!(text.as_str(), "hunter2");
 /// assert_eq!(format!("{text:?}"), "Text(…)");
 /// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct Text(Zeroizing<String>);
+#[derive(Clone)]
+pub struct Text {
+    text: String,
+    /// Whether it stands in an encrypted file as it is, so that there is nothing to wipe.
+    is_public: bool,
+}
 
 impl Text {
+    /// The text of an encrypted file. It is not wiped.
+    pub(crate) fn public(text: String) -> Self {
+        Text { text, is_public: true }
+    }
+
     /// The string itself.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
+
+impl Drop for Text {
+    fn drop(&mut self) {
+        if !self.is_public {
+            self.text.zeroize();
+        }
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Text {}
 
 impl From<String> for Text {
     /// Takes the string over without a copy.
     fn from(text: String) -> Self {
-        Text(Zeroizing::new(text))
+        Text { text, is_public: false }
     }
 }
 
 impl From<Zeroizing<String>> for Text {
-    fn from(text: Zeroizing<String>) -> Self {
-        Text(text)
+    fn from(mut text: Zeroizing<String>) -> Self {
+        Text::from(std::mem::take(&mut *text))
     }
 }
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        Text(Zeroizing::new(text.to_owned()))
+        Text::from(text.to_owned())
     }
 }
 

@@ -3,12 +3,11 @@
 mod de;
 mod diff;
 pub(crate) mod edit;
+mod map;
 mod ser;
 
 use std::fmt;
 use std::str::FromStr;
-
-use indexmap::IndexMap;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::{KeyPath, Segment};
@@ -17,6 +16,7 @@ use crate::secret::{Bytes, Text};
 pub(crate) use de::from_map;
 pub use diff::Difference;
 pub(crate) use diff::differences;
+pub use map::Map;
 pub(crate) use ser::to_value;
 
 /// How many objects and arrays may be open at once: 128.
@@ -134,7 +134,7 @@ impl Value {
 
     fn get_mut(&mut self, segment: &Segment) -> Option<&mut Value> {
         match (self, segment) {
-            (Value::Object(map), Segment::Key(key)) => map.0.get_mut(key),
+            (Value::Object(map), Segment::Key(key)) => map.get_mut(key),
             (Value::Array(items), Segment::Index(index)) => items.get_mut(*index),
             _ => None,
         }
@@ -245,117 +245,6 @@ value_from! {
     Text => Value::Text;
     Vec<Value> => Value::Array;
     Map => Value::Object;
-}
-
-/// The members of an object, in the order of the file.
-///
-/// ```
-/// use sopskit::{Map, Value};
-///
-/// let map = Map::from_iter([("b", Value::from(1)), ("a", Value::from(2))]);
-/// assert_eq!(map.keys().collect::<Vec<_>>(), ["b", "a"]);
-/// ```
-#[derive(Clone, Default, PartialEq)]
-pub struct Map(IndexMap<String, Value>);
-
-impl Map {
-    /// An empty object.
-    #[must_use]
-    pub fn new() -> Self {
-        Map::default()
-    }
-
-    pub(crate) fn with_capacity(members: usize) -> Self {
-        Map(IndexMap::with_capacity(members))
-    }
-
-    /// How many members there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there are no members.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The value under `key`.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<&Value> {
-        self.0.get(key)
-    }
-
-    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
-        self.0.get_mut(key)
-    }
-
-    /// Whether there is a member with this key.
-    #[must_use]
-    pub fn contains_key(&self, key: &str) -> bool {
-        self.0.contains_key(key)
-    }
-
-    /// Sets the value under `key`: in its place when there is one, else as the last member. Returns the value it replaces.
-    pub fn insert(&mut self, key: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
-        self.0.insert(key.into(), value.into())
-    }
-
-    /// Removes the member with this key; the others keep their order.
-    pub fn remove(&mut self, key: &str) -> Option<Value> {
-        self.0.shift_remove(key)
-    }
-
-    /// The keys, in order.
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-
-    /// The members, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value))
-    }
-
-    /// Adds a member whose key must be new.
-    ///
-    /// # Errors
-    /// The key, when there is one already. The map is then of no further use.
-    pub(crate) fn insert_new(&mut self, key: String, value: Value) -> Result<(), &str> {
-        match self.0.insert_full(key, value) {
-            (_, None) => Ok(()),
-            (index, Some(_)) => Err(self.0.get_index(index).map_or("", |(key, _)| key.as_str())),
-        }
-    }
-
-    /// The value under `key`; a new `null` as the last member where there is none.
-    fn entry_or_null(&mut self, key: &str) -> &mut Value {
-        self.0.entry(key.to_owned()).or_insert(Value::Null)
-    }
-
-    fn retain(&mut self, mut keep: impl FnMut(&str, &mut Value) -> bool) {
-        self.0.retain(|key, value| keep(key, value));
-    }
-
-    fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
-        self.0.values_mut()
-    }
-
-    pub(crate) fn sort_by_key(&mut self) {
-        self.0.sort_unstable_keys();
-    }
-}
-
-impl<K: Into<String>> FromIterator<(K, Value)> for Map {
-    fn from_iter<I: IntoIterator<Item = (K, Value)>>(members: I) -> Self {
-        Map(members.into_iter().map(|(key, value)| (key.into(), value)).collect())
-    }
-}
-
-impl fmt::Debug for Map {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
-    }
 }
 
 impl FromStr for KeyPath {

@@ -39,25 +39,22 @@ struct Walk<'w> {
 
 impl Walk<'_> {
     fn object(&mut self, map: &Map, companion: Option<&Map>, matched: bool) -> Result<Map> {
-        let mut made = Map::with_capacity(map.len());
         let outer = self.additional_data.len();
-        for (key, value) in map.iter() {
+        let mut place = 0..;
+        Map::with_keys_of(map, |key, value| {
             self.additional_data.push_str(key);
             self.additional_data.push(':');
             if self.additional_data.len() > MAX_PATH {
-                return Err(Error::with_detail(
-                    ErrorKind::TooDeep,
-                    "the keys on the way are longer than 64 KiB together",
-                ));
+                let detail = "the keys on the way are longer than 64 KiB together";
+                return Err(Error::with_detail(ErrorKind::TooDeep, detail));
             }
             let matched = matched || self.rule.matches(key);
-            let value = self
-                .value(value, companion.and_then(|map| map.get(key)), matched)
-                .map_err(|error| error.under_key(key))?;
-            made.insert(key, value);
+            let place = place.next().unwrap_or_default();
+            let companion = companion.and_then(|map| map.get_near(place, key));
+            let value = self.value(value, companion, matched).map_err(|error| error.under_key(key))?;
             self.additional_data.truncate(outer);
-        }
-        Ok(made)
+            Ok(value)
+        })
     }
 
     fn value(&mut self, value: &Value, companion: Option<&Value>, matched: bool) -> Result<Value> {

@@ -323,14 +323,14 @@ impl Document {
             }
             let Some((plain, kind)) = leaf::plain_bytes(visit.value) else { return Ok(Value::Null) };
             let kind = match visit.companion.and_then(Value::as_str).filter(|sealed| !sealed.is_empty()) {
-                Some(sealed) if self.sealed_under_data_key => return Ok(Value::from(sealed)),
+                Some(sealed) if self.sealed_under_data_key => return Ok(public(sealed.to_owned())),
                 Some(sealed) => leaf::kept_type(kind, sealed),
                 None => kind,
             };
             if plain.is_empty() {
                 return Ok(Value::from(""));
             }
-            seal(&cipher, &mut nonces, &plain, visit.additional_data, kind).map(Value::from)
+            seal(&cipher, &mut nonces, &plain, visit.additional_data, kind).map(public)
         })?;
         let sealed_mac =
             seal(&cipher, &mut nonces, mac.finish().as_bytes(), &metadata.mac_additional_data(), LeafType::Str)?;
@@ -359,6 +359,11 @@ fn in_clear(value: &Value) -> Result<Value> {
         }
         value => Ok(value.clone()),
     }
+}
+
+/// The text of an encrypted leaf.
+fn public(sealed: String) -> Value {
+    Value::Text(Text::public(sealed))
 }
 
 fn seal(cipher: &Cipher, nonces: &mut Nonces, plain: &[u8], additional_data: &str, kind: LeafType) -> Result<String> {

@@ -6,7 +6,10 @@
 //! an unwiped copy in between. The tests hold it against serde_json on generated and hostile inputs.
 
 mod number;
+mod scan;
 pub(crate) mod write;
+
+use std::borrow::Cow;
 
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::secret::Text;
@@ -16,7 +19,16 @@ pub use write::Indent;
 
 /// The object that `bytes` spell.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Map> {
-    let mut reader = Reader::new(bytes)?;
+    parse_with(bytes, Text::from)
+}
+
+/// As [`parse`], of an encrypted file, whose text is no secret.
+pub(crate) fn parse_sealed(bytes: &[u8]) -> Result<Map> {
+    parse_with(bytes, Text::public)
+}
+
+fn parse_with(bytes: &[u8], make_text: fn(String) -> Text) -> Result<Map> {
+    let mut reader = Reader { make_text, ..Reader::new(bytes)? };
     reader.skip_space();
     match reader.peek() {
         None => Err(Error::new(ErrorKind::EmptyInput)),
@@ -48,6 +60,7 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     open: usize,
+    make_text: fn(String) -> Text,
 }
 
 impl<'a> Reader<'a> {
@@ -57,7 +70,7 @@ impl<'a> Reader<'a> {
         }
         let text = std::str::from_utf8(bytes)
             .map_err(|error| Error::new(ErrorKind::NotUtf8).at(Position::of(bytes, error.valid_up_to())))?;
-        Ok(Reader { text, at: 0, open: 0 })
+        Ok(Reader { text, at: 0, open: 0, make_text: Text::from })
     }
 
     fn bytes(&self) -> &'a [u8] {
@@ -117,7 +130,7 @@ impl<'a> Reader<'a> {
 
     fn value(&mut self) -> Result<Value> {
         match self.peek() {
-            Some(b'"') => Ok(Value::Text(Text::from(self.string()?))),
+            Some(b'"') => Ok(Value::Text((self.make_text)(self.string()?.into_owned()))),
             Some(b'{') => self.object().map(Value::Object),
             Some(b'[') => self.array().map(Value::Array),
             Some(b'-' | b'0'..=b'9') => self.number(),
@@ -155,8 +168,8 @@ impl<'a> Reader<'a> {
             self.at += 1;
             self.skip_space();
             let value = self.value().map_err(|error| error.under_key(&key))?;
-            if let Err(key) = map.insert_new(key, value) {
-                return Err(self.fail(ErrorKind::DuplicateKey, key_at).under_key(key));
+            if map.insert_new(&key, value).is_err() {
+                return Err(self.fail(ErrorKind::DuplicateKey, key_at).under_key(&key));
             }
             self.skip_space();
             if self.leave(b'}') {
@@ -201,25 +214,26 @@ impl<'a> Reader<'a> {
     }
 
     /// A string whose opening quote is next.
-    fn string(&mut self) -> Result<String> {
+    fn string(&mut self) -> Result<Cow<'a, str>> {
         let start = self.at + 1;
         let end = self.plain_run(start)?;
         if self.bytes()[end] == b'"' {
             self.at = end + 1;
-            return Ok(self.text[start..end].to_owned());
+            return Ok(Cow::Borrowed(&self.text[start..end]));
         }
-        self.escaped_string(start)
+        self.escaped_string(start).map(Cow::Owned)
     }
 
     /// Where the run of characters that stand for themselves ends: at a quote or a backslash.
     fn plain_run(&self, start: usize) -> Result<usize> {
         let rest = &self.bytes()[start..];
-        let length = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-        if let Some(control) = rest[..length].iter().position(|&byte| byte < 0x20) {
-            return Err(self.syntax("a control character in a string must be escaped", start + control));
-        }
-        if length == rest.len() {
-            return Err(self.syntax("a string is not closed", self.at));
+        let length = scan::position(rest, |byte| (byte == b'"') | (byte == b'\\') | (byte < 0x20));
+        match rest.get(length) {
+            None => return Err(self.syntax("a string is not closed", self.at)),
+            Some(b'"' | b'\\') => {}
+            Some(_) => {
+                return Err(self.syntax("a control character in a string must be escaped", start + length));
+            }
         }
         Ok(start + length)
     }

@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::number::spelled;
+use super::scan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tree::{Map, Value};
 
@@ -32,6 +33,13 @@ impl Indent {
         }
     }
 
+    fn width(self) -> usize {
+        match self {
+            Indent::Tab => 1,
+            Indent::Spaces(spaces) => spaces.into(),
+        }
+    }
+
     fn unit(self) -> String {
         match self {
             Indent::Tab => "\t".to_owned(),
@@ -42,7 +50,7 @@ impl Indent {
 
 /// The plaintext file that holds `map`, with a final newline.
 pub(crate) fn plain(map: &Map, indent: Indent) -> Result<Zeroizing<String>> {
-    written(indent, "-0", |writer| {
+    written(indent, "-0", length_of(map, indent.width(), 1), |writer| {
         writer.object(map)?;
         writer.out.put("\n");
         Ok(())
@@ -54,7 +62,8 @@ pub(crate) fn plain(map: &Map, indent: Indent) -> Result<Zeroizing<String>> {
 /// sops would spell a negative zero in clear as `-0`, and sops 3.13.2 then reads it as the integer 0 and refuses its own file.
 /// Every release reads `-0.0` as it is meant.
 pub(crate) fn sealed(map: &Map, key: &str, metadata: &Map, indent: Indent) -> Result<Zeroizing<String>> {
-    written(indent, "-0.0", |writer| {
+    let length = length_of(map, indent.width(), 1) + length_of(metadata, indent.width(), 2) + key.len() + 16;
+    written(indent, "-0.0", length, |writer| {
         writer.list(["{", "}"], map.iter().map(Some).chain([None]), |writer, member| match member {
             Some((key, value)) => writer.member(key, |writer| writer.value(value)),
             None => writer.member(key, |writer| writer.object(metadata)),
@@ -66,46 +75,66 @@ pub(crate) fn sealed(map: &Map, key: &str, metadata: &Map, indent: Indent) -> Re
 
 /// One plaintext value as it stands in a file, without a final newline.
 pub(crate) fn value(value: &Value, indent: Indent) -> Result<Zeroizing<String>> {
-    written(indent, "-0", |writer| writer.value(value))
+    written(indent, "-0", length(value, indent.width(), 1), |writer| writer.value(value))
 }
 
-/// Writes twice: once to learn the length, once into memory of that length. A string that grows would leave copies behind unwiped.
 fn written(
     indent: Indent,
     negative_zero: &'static str,
-    write: impl Fn(&mut Writer<'_>) -> Result<()>,
+    length: usize,
+    write: impl FnOnce(&mut Writer<'_>) -> Result<()>,
 ) -> Result<Zeroizing<String>> {
     let unit = indent.unit();
-    let write_to =
-        |out: &mut dyn Sink| write(&mut Writer { out, line: String::from("\n"), unit: &unit, negative_zero });
-    let mut length = Length(0);
-    write_to(&mut length)?;
-    let mut text = Zeroizing::new(String::with_capacity(length.0));
-    write_to(&mut *text)?;
-    Ok(text)
+    let out = Out(Zeroizing::new(String::with_capacity(length)));
+    let mut writer = Writer { out, line: String::from("\n"), unit: &unit, negative_zero };
+    write(&mut writer)?;
+    Ok(writer.out.0)
 }
 
-trait Sink {
-    fn put(&mut self, text: &str);
+/// About as long as the text of a map is, if nothing in it must be escaped.
+fn length_of(map: &Map, unit: usize, depth: usize) -> usize {
+    // Quotes, colon, blank, comma, newline.
+    map.iter().map(|(key, value)| key.len() + 6 + depth * unit + length(value, unit, depth)).sum::<usize>()
+        + depth * unit
+        + 3
 }
 
-impl Sink for String {
-    fn put(&mut self, text: &str) {
-        self.push_str(text);
+fn length(value: &Value, unit: usize, depth: usize) -> usize {
+    match value {
+        Value::Text(text) => text.as_str().len() + 2,
+        Value::Array(items) => {
+            items.iter().map(|item| length(item, unit, depth + 1) + 2 + (depth + 1) * unit).sum::<usize>()
+                + depth * unit
+                + 3
+        }
+        Value::Object(map) => length_of(map, unit, depth + 1),
+        _ => 8,
     }
 }
 
-/// Counts instead of writing.
-struct Length(usize);
+/// Text that grows, and leaves nothing behind where it was.
+struct Out(Zeroizing<String>);
 
-impl Sink for Length {
+impl Out {
+    #[inline]
     fn put(&mut self, text: &str) {
-        self.0 += text.len();
+        if self.0.capacity() - self.0.len() < text.len() {
+            self.grow(text.len());
+        }
+        self.0.push_str(text);
+    }
+
+    #[cold]
+    fn grow(&mut self, by: usize) {
+        let mut larger = Zeroizing::new(String::with_capacity((2 * self.0.capacity()).max(self.0.len() + by)));
+        larger.push_str(&self.0);
+        // The smaller one is wiped.
+        self.0 = larger;
     }
 }
 
 struct Writer<'a> {
-    out: &'a mut dyn Sink,
+    out: Out,
     /// A newline and the indent of the current level.
     line: String,
     unit: &'a str,
@@ -167,16 +196,20 @@ impl Writer<'_> {
         let mut separator = "";
         for item in items {
             self.out.put(separator);
-            self.out.put(&self.line);
+            self.new_line();
             write(self, item)?;
             separator = ",";
         }
         self.line.truncate(outer);
         if !separator.is_empty() {
-            self.out.put(&self.line);
+            self.new_line();
         }
         self.out.put(close);
         Ok(())
+    }
+
+    fn new_line(&mut self) {
+        self.out.put(&self.line);
     }
 
     fn string(&mut self, text: &str) {
@@ -208,8 +241,18 @@ impl Writer<'_> {
 fn first_escaped(text: &[u8]) -> Option<(usize, usize)> {
     let mut from = 0;
     loop {
-        let at = from + text[from..].iter().position(|&byte| ESCAPED[usize::from(byte)])?;
+        let at = from
+            + scan::position(&text[from..], |byte| {
+                (byte < 0x20)
+                    | (byte == b'"')
+                    | (byte == b'\\')
+                    | (byte == b'<')
+                    | (byte == b'>')
+                    | (byte == b'&')
+                    | (byte == 0xe2)
+            });
         match text[at..] {
+            [] => return None,
             // U+2028 and U+2029 are e2 80 a8 and e2 80 a9; other characters that begin with e2 stand for themselves.
             [0xe2, 0x80, 0xa8 | 0xa9, ..] => return Some((at, 3)),
             [0xe2, ..] => from = at + 1,
@@ -217,20 +260,3 @@ fn first_escaped(text: &[u8]) -> Option<(usize, usize)> {
         }
     }
 }
-
-/// The bytes at which a character that must be escaped can begin.
-static ESCAPED: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut control = 0;
-    while control < 0x20 {
-        table[control] = true;
-        control += 1;
-    }
-    table[b'"' as usize] = true;
-    table[b'\\' as usize] = true;
-    table[b'<' as usize] = true;
-    table[b'>' as usize] = true;
-    table[b'&' as usize] = true;
-    table[0xe2] = true;
-    table
-};

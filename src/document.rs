@@ -6,6 +6,7 @@ mod master_keys;
 mod merge;
 mod options;
 mod plain;
+mod stream;
 
 use std::fmt;
 use std::sync::Arc;
@@ -93,11 +94,8 @@ impl EncryptedDocument {
     /// [`ErrorKind::MacNotAuthentic`] and [`ErrorKind::MacMismatch`] for the MAC itself.
     pub fn decrypt(&self, keys: &dyn KeyService) -> Result<Document> {
         let (document, mac) = self.open(keys)?;
-        let sealed = self.metadata.mac().ok_or_else(|| Error::new(ErrorKind::MacMissing))?;
-        let aad = self.metadata.mac_additional_data();
-        let expected = open_mac(sealed, &document.data_key, &aad)
-            .map_err(|_| Error::new(ErrorKind::MacNotAuthentic).under_key("mac").under_key(SOPS))?;
-        if mac.verify(&expected) { Ok(document) } else { Err(Error::new(ErrorKind::MacMismatch)) }
+        check_mac(&self.metadata, &document.data_key, mac)?;
+        Ok(document)
     }
 
     /// Opens the file **without** a look at its MAC.
@@ -147,6 +145,17 @@ fn open_leaf(cipher: &Cipher, visit: &Visit<'_>) -> Result<Value> {
         }
         other => Err(Error::with_detail(ErrorKind::NotEncrypted, format!("it is {} in clear", other.type_name()))),
     }
+}
+
+/// Holds the MAC of what was read against the one that the file has.
+///
+/// # Errors
+/// [`ErrorKind::MacMissing`], [`ErrorKind::MacNotAuthentic`], [`ErrorKind::MacMismatch`].
+fn check_mac(metadata: &Metadata, data_key: &DataKey, mac: Mac) -> Result<()> {
+    let sealed = metadata.mac().ok_or_else(|| Error::new(ErrorKind::MacMissing))?;
+    let expected = open_mac(sealed, data_key, &metadata.mac_additional_data())
+        .map_err(|_| Error::new(ErrorKind::MacNotAuthentic).under_key("mac").under_key(SOPS))?;
+    if mac.verify(&expected) { Ok(()) } else { Err(Error::new(ErrorKind::MacMismatch)) }
 }
 
 /// The MAC that a file holds, in hex.

@@ -91,6 +91,16 @@ impl<'a> Leaf<'a> {
         })
     }
 
+    /// How much room [`ciphertext_into`](Self::ciphertext_into) needs.
+    pub(crate) fn ciphertext_room(&self) -> usize {
+        self.data.len() / 4 * 3 + 3
+    }
+
+    /// Puts the ciphertext into `room`, and says how long it is.
+    pub(crate) fn ciphertext_into(&self, room: &mut [u8]) -> Result<usize> {
+        STANDARD.decode_slice(self.data, room).map_err(|_| Error::new(ErrorKind::MalformedLeaf))
+    }
+
     /// The ciphertext, in memory of its own that it can be opened in.
     pub(crate) fn ciphertext(&self) -> Result<Vec<u8>> {
         STANDARD.decode(self.data).map_err(|_| Error::new(ErrorKind::MalformedLeaf))
@@ -112,18 +122,38 @@ fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// The text of a leaf.
 pub(crate) fn text(ciphertext: &[u8], iv: &[u8; IV_LEN], tag: &[u8; TAG_LEN], kind: LeafType) -> String {
+    let mut text = String::with_capacity(text_length(ciphertext, kind));
+    put_text(&mut text, ciphertext, iv, tag, kind);
+    text
+}
+
+/// How long the text of a leaf is.
+pub(crate) fn text_length(ciphertext: &[u8], kind: LeafType) -> usize {
     let fixed = HEAD.len() + IV.len() + TAG.len() + TYPE.len() + kind.name().len() + END.len();
-    let mut text = String::with_capacity(
-        fixed + encoded_length(ciphertext.len()) + encoded_length(iv.len()) + encoded_length(tag.len()),
-    );
+    fixed + encoded_length(ciphertext.len()) + encoded_length(IV_LEN) + encoded_length(TAG_LEN)
+}
+
+/// Adds the text of a leaf to another text.
+pub(crate) fn put_text(text: &mut String, ciphertext: &[u8], iv: &[u8; IV_LEN], tag: &[u8; TAG_LEN], kind: LeafType) {
     for (before, bytes) in [(HEAD, ciphertext), (IV, iv.as_slice()), (TAG, tag.as_slice())] {
         text.push_str(before);
-        STANDARD.encode_string(bytes, &mut text);
+        put_base64(text, bytes);
     }
     for part in [TYPE, kind.name(), END] {
         text.push_str(part);
     }
-    text
+}
+
+/// Adds base64. The function of the crate clears a kilobyte for each call, which costs more than the encoding of a few bytes.
+fn put_base64(text: &mut String, bytes: &[u8]) {
+    fn put<const N: usize>(text: &mut String, bytes: &[u8]) {
+        let mut buffer = [0; N];
+        for piece in bytes.chunks(N / 4 * 3) {
+            let length = STANDARD.encode_slice(piece, &mut buffer).unwrap_or_default();
+            text.push_str(std::str::from_utf8(&buffer[..length]).unwrap_or_default());
+        }
+    }
+    if bytes.len() <= 48 { put::<64>(text, bytes) } else { put::<4096>(text, bytes) }
 }
 
 /// The bytes that a value is hashed as and, where it is encrypted, sealed as. `None` for values that are no leaves.

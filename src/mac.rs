@@ -43,6 +43,11 @@ impl Mac {
         }
     }
 
+    /// Adds the bytes of an encrypted leaf that is no comment.
+    pub(crate) fn add_bytes(&mut self, plain: &[u8]) {
+        self.hash.update(plain);
+    }
+
     /// The MAC as it is sealed in a file: upper-case hex.
     pub(crate) fn finish(self) -> Zeroizing<String> {
         let digest = self.hash.finalize();

@@ -1,7 +1,10 @@
 //! Bytes that are wiped when they are dropped and never shown.
 
+use std::borrow::Borrow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
+use std::sync::Arc;
 
 use rand::RngCore;
 use rand::rngs::OsRng;
@@ -51,36 +54,42 @@ impl fmt::Debug for DataKey {
 /// assert_eq!(format!("{text:?}"), "Text(…)");
 /// ```
 #[derive(Clone)]
-pub struct Text {
-    text: String,
-    /// Whether it stands in an encrypted file as it is, so that there is nothing to wipe.
-    is_public: bool,
+pub struct Text(Kept);
+
+#[derive(Clone)]
+enum Kept {
+    Secret(String),
+    /// What stands in an encrypted file as it is, so that there is nothing to wipe.
+    Public(Shared),
 }
 
 impl Text {
     /// The text of an encrypted file. It is not wiped.
-    pub(crate) fn public(text: String) -> Self {
-        Text { text, is_public: true }
+    pub(crate) fn public(text: impl Into<Shared>) -> Self {
+        Text(Kept::Public(text.into()))
     }
 
     /// The string itself.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        match &self.0 {
+            Kept::Secret(text) => text,
+            Kept::Public(text) => text,
+        }
     }
 }
 
 impl Drop for Text {
     fn drop(&mut self) {
-        if !self.is_public {
-            self.text.zeroize();
+        if let Kept::Secret(text) = &mut self.0 {
+            text.zeroize();
         }
     }
 }
 
 impl PartialEq for Text {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.as_str() == other.as_str()
     }
 }
 
@@ -89,7 +98,7 @@ impl Eq for Text {}
 impl From<String> for Text {
     /// Takes the string over without a copy.
     fn from(text: String) -> Self {
-        Text { text, is_public: false }
+        Text(Kept::Secret(text))
     }
 }
 
@@ -108,6 +117,72 @@ impl From<&str> for Text {
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Text(…)")
+    }
+}
+
+/// A text that is no secret, or a part of one: copies and parts share the memory.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    text: Arc<str>,
+    start: u32,
+    length: u32,
+}
+
+impl Shared {
+    /// A part of this one, which begins at byte `start`. `None` where 32 bits do not reach.
+    pub(crate) fn part(&self, start: usize, length: usize) -> Option<Self> {
+        let start = u32::try_from(start).ok()?.checked_add(self.start)?;
+        let length = u32::try_from(length).ok()?;
+        Some(Shared { text: Arc::clone(&self.text), start, length })
+    }
+
+    /// Whether this is the text `other`: in few instructions, as most that are asked for a key have another length.
+    #[inline]
+    pub(crate) fn is(&self, other: &str) -> bool {
+        let start = self.start as usize;
+        self.length as usize == other.len() && self.text.as_bytes()[start..start + other.len()] == *other.as_bytes()
+    }
+}
+
+impl From<&str> for Shared {
+    /// Of a text of 4 GiB or more it is only good for [`part`](Self::part).
+    fn from(text: &str) -> Self {
+        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        Shared { text: text.into(), start: 0, length }
+    }
+}
+
+impl Deref for Shared {
+    type Target = str;
+
+    #[inline]
+    fn deref(&self) -> &str {
+        let start = self.start as usize;
+        match self.length {
+            // As long as can be: the whole text, however long it is.
+            u32::MAX => &self.text[start..],
+            length => &self.text[start..start + length as usize],
+        }
+    }
+}
+
+impl PartialEq for Shared {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Shared {}
+
+impl Hash for Shared {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+}
+
+impl Borrow<str> for Shared {
+    fn borrow(&self) -> &str {
+        self
     }
 }
 

@@ -42,12 +42,7 @@ impl Walk<'_> {
         let outer = self.additional_data.len();
         let mut place = 0..;
         Map::with_keys_of(map, |key, value| {
-            self.additional_data.push_str(key);
-            self.additional_data.push(':');
-            if self.additional_data.len() > MAX_PATH {
-                let detail = "the keys on the way are longer than 64 KiB together";
-                return Err(Error::with_detail(ErrorKind::TooDeep, detail));
-            }
+            enter(&mut self.additional_data, key)?;
             let matched = matched || self.rule.matches(key);
             let place = place.next().unwrap_or_default();
             let companion = companion.and_then(|map| map.get_near(place, key));
@@ -77,5 +72,79 @@ impl Walk<'_> {
             self.value(item, companion, matched).map_err(|error| error.under_index(index))
         });
         made.collect::<Result<_>>().map(Value::Array)
+    }
+}
+
+/// Adds a key to the additional data.
+fn enter(additional_data: &mut String, key: &str) -> Result<()> {
+    additional_data.push_str(key);
+    additional_data.push(':');
+    if additional_data.len() > MAX_PATH {
+        let detail = "the keys on the way are longer than 64 KiB together";
+        return Err(Error::with_detail(ErrorKind::TooDeep, detail));
+    }
+    Ok(())
+}
+
+/// What is told on a walk that makes no tree.
+pub(crate) trait Events {
+    /// What is needed to close an object or array.
+    type Outer;
+
+    /// An object or array begins.
+    fn open(&mut self, bracket: &'static str, key: Option<&str>) -> Self::Outer;
+    /// It ends.
+    fn close(&mut self, bracket: &'static str, outer: &Self::Outer);
+    fn null(&mut self, key: Option<&str>);
+    fn leaf(&mut self, visit: &Visit<'_>, key: Option<&str>) -> Result<()>;
+}
+
+/// Tells what is in a tree, from its first member to its last one.
+pub(crate) fn walk<E: Events>(tree: &Map, companion: Option<&Map>, rule: &Rule, events: &mut E) -> Result<()> {
+    Told { rule, events, additional_data: String::new() }.members(tree, companion, false)
+}
+
+struct Told<'w, E> {
+    rule: &'w Rule,
+    events: &'w mut E,
+    additional_data: String,
+}
+
+impl<E: Events> Told<'_, E> {
+    fn members(&mut self, map: &Map, companion: Option<&Map>, matched: bool) -> Result<()> {
+        let outer = self.additional_data.len();
+        for (place, (key, value)) in map.iter().enumerate() {
+            enter(&mut self.additional_data, key)?;
+            let matched = matched || self.rule.matches(key);
+            let companion = companion.and_then(|map| map.get_near(place, key));
+            self.value(value, companion, matched, Some(key)).map_err(|error| error.under_key(key))?;
+            self.additional_data.truncate(outer);
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, value: &Value, companion: Option<&Value>, matched: bool, key: Option<&str>) -> Result<()> {
+        match value {
+            Value::Null => self.events.null(key),
+            Value::Object(map) => {
+                let outer = self.events.open("{", key);
+                self.members(map, companion.and_then(Value::as_object), matched)?;
+                self.events.close("}", &outer);
+            }
+            Value::Array(items) => {
+                let companion = companion.and_then(Value::as_array);
+                let outer = self.events.open("[", key);
+                for (index, item) in items.iter().enumerate() {
+                    let companion = companion.and_then(|items| items.get(index));
+                    self.value(item, companion, matched, None).map_err(|error| error.under_index(index))?;
+                }
+                self.events.close("]", &outer);
+            }
+            leaf => {
+                let (additional_data, selected) = (&*self.additional_data, self.rule.selects(matched));
+                self.events.leaf(&Visit { value: leaf, companion, additional_data, selected }, key)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -323,14 +323,14 @@ impl Document {
             }
             let Some((plain, kind)) = leaf::plain_bytes(visit.value) else { return Ok(Value::Null) };
             let kind = match visit.companion.and_then(Value::as_str).filter(|sealed| !sealed.is_empty()) {
-                Some(sealed) if self.sealed_under_data_key => return Ok(public(sealed.to_owned())),
+                Some(sealed) if self.sealed_under_data_key => return Ok(public(sealed)),
                 Some(sealed) => leaf::kept_type(kind, sealed),
                 None => kind,
             };
             if plain.is_empty() {
                 return Ok(Value::from(""));
             }
-            seal(&cipher, &mut nonces, &plain, visit.additional_data, kind).map(public)
+            seal(&cipher, &mut nonces, &plain, visit.additional_data, kind).map(|text| public(&text))
         })?;
         let sealed_mac =
             seal(&cipher, &mut nonces, mac.finish().as_bytes(), &metadata.mac_additional_data(), LeafType::Str)?;
@@ -351,7 +351,7 @@ fn below_root(path: &KeyPath) -> Result<(&str, &[Segment])> {
 }
 
 /// A leaf that the rule does not select: written as it is, if JSON can hold it.
-fn in_clear(value: &Value) -> Result<Value> {
+pub(super) fn in_clear(value: &Value) -> Result<Value> {
     match value {
         Value::Bytes(_) | Value::Comment(_) => {
             let detail = format!("{} in clear", value.type_name());
@@ -362,11 +362,17 @@ fn in_clear(value: &Value) -> Result<Value> {
 }
 
 /// The text of an encrypted leaf.
-fn public(sealed: String) -> Value {
+fn public(sealed: &str) -> Value {
     Value::Text(Text::public(sealed))
 }
 
-fn seal(cipher: &Cipher, nonces: &mut Nonces, plain: &[u8], additional_data: &str, kind: LeafType) -> Result<String> {
+pub(super) fn seal(
+    cipher: &Cipher,
+    nonces: &mut Nonces,
+    plain: &[u8],
+    additional_data: &str,
+    kind: LeafType,
+) -> Result<String> {
     let iv = nonces.next();
     let mut buffer = plain.to_vec();
     let tag = cipher

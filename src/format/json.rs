@@ -12,23 +12,27 @@ pub(crate) mod write;
 use std::borrow::Cow;
 
 use crate::error::{Error, ErrorKind, Position, Result};
-use crate::secret::Text;
+use crate::secret::{Shared, Text};
 use crate::tree::{MAX_DEPTH, Map, Value};
 
 pub use write::Indent;
 
+/// How many keys are remembered while a text is read.
+const RECENT_KEYS: usize = 64;
+
 /// The object that `bytes` spell.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Map> {
-    parse_with(bytes, Text::from)
+    parse_with(Reader::new(bytes)?)
 }
 
 /// As [`parse`], of an encrypted file, whose text is no secret.
 pub(crate) fn parse_sealed(bytes: &[u8]) -> Result<Map> {
-    parse_with(bytes, Text::public)
+    let reader = Reader::new(bytes)?;
+    let copy = Some(Shared::from(reader.text));
+    parse_with(Reader { copy, ..reader })
 }
 
-fn parse_with(bytes: &[u8], make_text: fn(String) -> Text) -> Result<Map> {
-    let mut reader = Reader { make_text, ..Reader::new(bytes)? };
+fn parse_with(mut reader: Reader<'_>) -> Result<Map> {
     reader.skip_space();
     match reader.peek() {
         None => Err(Error::new(ErrorKind::EmptyInput)),
@@ -60,7 +64,10 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     open: usize,
-    make_text: fn(String) -> Text,
+    /// A copy of the text that strings are parts of, where it is no secret.
+    copy: Option<Shared>,
+    /// Keys that were read of late: many objects have the same ones.
+    keys: Vec<Option<Shared>>,
 }
 
 impl<'a> Reader<'a> {
@@ -70,7 +77,7 @@ impl<'a> Reader<'a> {
         }
         let text = std::str::from_utf8(bytes)
             .map_err(|error| Error::new(ErrorKind::NotUtf8).at(Position::of(bytes, error.valid_up_to())))?;
-        Ok(Reader { text, at: 0, open: 0, make_text: Text::from })
+        Ok(Reader { text, at: 0, open: 0, copy: None, keys: Vec::new() })
     }
 
     fn bytes(&self) -> &'a [u8] {
@@ -130,7 +137,7 @@ impl<'a> Reader<'a> {
 
     fn value(&mut self) -> Result<Value> {
         match self.peek() {
-            Some(b'"') => Ok(Value::Text((self.make_text)(self.string()?.into_owned()))),
+            Some(b'"') => self.text().map(Value::Text),
             Some(b'{') => self.object().map(Value::Object),
             Some(b'[') => self.array().map(Value::Array),
             Some(b'-' | b'0'..=b'9') => self.number(),
@@ -160,7 +167,7 @@ impl<'a> Reader<'a> {
             if self.peek() != Some(b'"') {
                 return Err(self.unexpected("a key in double quotes"));
             }
-            let key = self.string()?;
+            let key = self.key()?;
             self.skip_space();
             if self.peek() != Some(b':') {
                 return Err(self.unexpected("a colon").under_key(&key));
@@ -168,7 +175,7 @@ impl<'a> Reader<'a> {
             self.at += 1;
             self.skip_space();
             let value = self.value().map_err(|error| error.under_key(&key))?;
-            if map.insert_new(&key, value).is_err() {
+            if map.insert_new(key.clone(), value).is_err() {
                 return Err(self.fail(ErrorKind::DuplicateKey, key_at).under_key(&key));
             }
             self.skip_space();
@@ -211,6 +218,39 @@ impl<'a> Reader<'a> {
             .map_err(|at| self.syntax("a number must have digits, and no leading zero", at))?;
         self.at = end;
         number::parse(&literal).map_err(|error| error.at(Position::of(self.bytes(), start)))
+    }
+
+    fn text(&mut self) -> Result<Text> {
+        let start = self.at + 1;
+        Ok(match (self.string()?, &self.copy) {
+            (Cow::Borrowed(text), Some(copy)) => match copy.part(start, text.len()) {
+                Some(part) => Text::public(part),
+                None => Text::public(text),
+            },
+            (Cow::Owned(text), Some(_)) => Text::public(&*text),
+            (text, None) => Text::from(text.into_owned()),
+        })
+    }
+
+    fn key(&mut self) -> Result<Shared> {
+        let start = self.at + 1;
+        let key = self.string()?;
+        if let (Cow::Borrowed(key), Some(copy)) = (&key, &self.copy) {
+            if let Some(part) = copy.part(start, key.len()) {
+                return Ok(part);
+            }
+        }
+        if self.keys.is_empty() {
+            self.keys.resize(RECENT_KEYS, None);
+        }
+        let bytes = key.as_bytes();
+        let edge = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default());
+        let place = bytes.len().wrapping_mul(31).wrapping_add(edge(bytes.first()) * 7).wrapping_add(edge(bytes.last()));
+        let recent = &mut self.keys[place % RECENT_KEYS];
+        match recent {
+            Some(known) if known.is(&key) => Ok(known.clone()),
+            _ => Ok(recent.insert(Shared::from(&*key)).clone()),
+        }
     }
 
     /// A string whose opening quote is next.

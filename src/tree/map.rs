@@ -9,9 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Value;
-
-/// A key; copies share the text.
-pub(crate) type Key = Arc<str>;
+use crate::secret::Shared;
 
 /// With more members than this there is an index.
 const FEW: usize = 16;
@@ -26,9 +24,9 @@ const FEW: usize = 16;
 /// ```
 #[derive(Clone, Default)]
 pub struct Map {
-    members: Vec<(Key, Value)>,
+    members: Vec<(Shared, Value)>,
     /// Where each key stands, if there are many. Made with the hasher of the standard library, which no choice of keys slows down. Shared between trees of one shape.
-    index: Option<Arc<HashMap<Key, usize>>>,
+    index: Option<Arc<HashMap<Shared, usize>>>,
 }
 
 impl Map {
@@ -52,7 +50,7 @@ impl Map {
     ) -> Result<Self, E> {
         let mut members = Vec::with_capacity(other.members.len());
         for (key, value) in &other.members {
-            members.push((Arc::clone(key), make(key, value)?));
+            members.push((key.clone(), make(key, value)?));
         }
         Ok(Map { members, index: other.index.clone() })
     }
@@ -78,7 +76,7 @@ impl Map {
     /// As [`get`](Self::get); faster where `guess` is the place of the key.
     pub(crate) fn get_near(&self, guess: usize, key: &str) -> Option<&Value> {
         match self.members.get(guess) {
-            Some((known, value)) if **known == *key => Some(value),
+            Some((known, value)) if known.is(key) => Some(value),
             _ => self.get(key),
         }
     }
@@ -99,7 +97,7 @@ impl Map {
         match self.position(&key) {
             Some(at) => Some(std::mem::replace(&mut self.members[at].1, value)),
             None => {
-                self.push(key.into(), value);
+                self.push(Shared::from(&*key), value);
                 None
             }
         }
@@ -131,18 +129,18 @@ impl Map {
     ///
     /// # Errors
     /// The key, when there is one already.
-    pub(crate) fn insert_new(&mut self, key: &str, value: Value) -> Result<(), ()> {
-        if self.contains_key(key) {
+    pub(crate) fn insert_new(&mut self, key: Shared, value: Value) -> Result<(), ()> {
+        if self.contains_key(&key) {
             return Err(());
         }
-        self.push(key.into(), value);
+        self.push(key, value);
         Ok(())
     }
 
     /// The value under `key`; a new `null` as the last member where there is none.
     pub(super) fn entry_or_null(&mut self, key: &str) -> &mut Value {
         let at = self.position(key).unwrap_or_else(|| {
-            self.push(key.into(), Value::Null);
+            self.push(Shared::from(key), Value::Null);
             self.members.len() - 1
         });
         &mut self.members[at].1
@@ -168,14 +166,14 @@ impl Map {
     fn position(&self, key: &str) -> Option<usize> {
         match &self.index {
             Some(index) => index.get(key).copied(),
-            None => self.members.iter().position(|(known, _)| **known == *key),
+            None => self.members.iter().position(|(known, _)| known.is(key)),
         }
     }
 
     /// Adds a member whose key is new.
-    fn push(&mut self, key: Key, value: Value) {
+    fn push(&mut self, key: Shared, value: Value) {
         if let Some(index) = &mut self.index {
-            Arc::make_mut(index).insert(Arc::clone(&key), self.members.len());
+            Arc::make_mut(index).insert(key.clone(), self.members.len());
         }
         self.members.push((key, value));
         if self.index.is_none() && self.members.len() > FEW {
@@ -184,7 +182,7 @@ impl Map {
     }
 
     fn make_index(&mut self) {
-        let places = || self.members.iter().enumerate().map(|(at, (key, _))| (Arc::clone(key), at));
+        let places = || self.members.iter().enumerate().map(|(at, (key, _))| (key.clone(), at));
         self.index = (self.members.len() > FEW).then(|| Arc::new(places().collect()));
     }
 }
@@ -248,7 +246,7 @@ mod tests {
             assert!(map.clone() == map && map != numbers(count + 1));
             for number in 0..count {
                 assert_eq!(map.insert(key(number), number as i64), Some(Value::from(number as i64)));
-                assert_eq!(map.insert_new(&key(number), Value::Null), Err(()));
+                assert_eq!(map.insert_new(Shared::from(&*key(number)), Value::Null), Err(()));
             }
             assert_sound(&map, &expected);
             while !expected.is_empty() {
@@ -287,7 +285,7 @@ mod tests {
             let map = numbers(count);
             let mut turned = Map::new();
             for (key, value) in map.iter().collect::<Vec<_>>().into_iter().rev() {
-                turned.insert_new(key, value.clone()).unwrap();
+                turned.insert_new(Shared::from(key), value.clone()).unwrap();
             }
             assert!(map == turned);
             turned.sort_by_key();

@@ -48,51 +48,48 @@ impl Indent {
     }
 }
 
+/// How a negative zero is spelled in a plaintext file, as sops does.
+const PLAIN_ZERO: &str = "-0";
+/// How it is spelled in clear in an encrypted file. sops would spell it `-0` there too, and sops 3.13.2 then reads it as the integer 0 and refuses its own
+/// file. Every release reads `-0.0` as it is meant.
+const SEALED_ZERO: &str = "-0.0";
+
 /// The plaintext file that holds `map`, with a final newline.
 pub(crate) fn plain(map: &Map, indent: Indent) -> Result<Zeroizing<String>> {
-    written(indent, "-0", length_of(map, indent.width(), 1), |writer| {
-        writer.object(map)?;
-        writer.out.put("\n");
-        Ok(())
-    })
+    let mut writer = Writer::plain(indent, length_of(map, indent));
+    writer.object(map)?;
+    Ok(writer.finish())
 }
 
 /// The encrypted file that holds `map` and, behind its members, `metadata` under `key`, with a final newline.
-///
-/// sops would spell a negative zero in clear as `-0`, and sops 3.13.2 then reads it as the integer 0 and refuses its own file.
-/// Every release reads `-0.0` as it is meant.
 pub(crate) fn sealed(map: &Map, key: &str, metadata: &Map, indent: Indent) -> Result<Zeroizing<String>> {
-    let length = length_of(map, indent.width(), 1) + length_of(metadata, indent.width(), 2) + key.len() + 16;
-    written(indent, "-0.0", length, |writer| {
-        writer.list(["{", "}"], map.iter().map(Some).chain([None]), |writer, member| match member {
-            Some((key, value)) => writer.member(key, |writer| writer.value(value)),
-            None => writer.member(key, |writer| writer.object(metadata)),
-        })?;
-        writer.out.put("\n");
-        Ok(())
-    })
+    let mut writer = Writer::sealed(indent, length_of(map, indent) + length_of_metadata(metadata, indent));
+    let outer = writer.open("{");
+    for (key, value) in map.iter() {
+        writer.member(key, value)?;
+    }
+    writer.metadata(key, metadata, &outer)?;
+    Ok(writer.finish())
 }
 
 /// One plaintext value as it stands in a file, without a final newline.
 pub(crate) fn value(value: &Value, indent: Indent) -> Result<Zeroizing<String>> {
-    written(indent, "-0", length(value, indent.width(), 1), |writer| writer.value(value))
-}
-
-fn written(
-    indent: Indent,
-    negative_zero: &'static str,
-    length: usize,
-    write: impl FnOnce(&mut Writer<'_>) -> Result<()>,
-) -> Result<Zeroizing<String>> {
-    let unit = indent.unit();
-    let out = Out(Zeroizing::new(String::with_capacity(length)));
-    let mut writer = Writer { out, line: String::from("\n"), unit: &unit, negative_zero };
-    write(&mut writer)?;
+    let mut writer = Writer::plain(indent, length(value, indent.width(), 1));
+    writer.value(value)?;
     Ok(writer.out.0)
 }
 
-/// About as long as the text of a map is, if nothing in it must be escaped.
-fn length_of(map: &Map, unit: usize, depth: usize) -> usize {
+/// About as long as the text of a file is, if nothing in it must be escaped.
+pub(crate) fn length_of(map: &Map, indent: Indent) -> usize {
+    length_below(map, indent.width(), 1)
+}
+
+/// About as long as metadata are, with their key.
+pub(crate) fn length_of_metadata(metadata: &Map, indent: Indent) -> usize {
+    length_below(metadata, indent.width(), 2) + 16
+}
+
+fn length_below(map: &Map, unit: usize, depth: usize) -> usize {
     // Quotes, colon, blank, comma, newline.
     map.iter().map(|(key, value)| key.len() + 6 + depth * unit + length(value, unit, depth)).sum::<usize>()
         + depth * unit
@@ -107,7 +104,7 @@ fn length(value: &Value, unit: usize, depth: usize) -> usize {
                 + depth * unit
                 + 3
         }
-        Value::Object(map) => length_of(map, unit, depth + 1),
+        Value::Object(map) => length_below(map, unit, depth + 1),
         _ => 8,
     }
 }
@@ -118,10 +115,15 @@ struct Out(Zeroizing<String>);
 impl Out {
     #[inline]
     fn put(&mut self, text: &str) {
-        if self.0.capacity() - self.0.len() < text.len() {
-            self.grow(text.len());
-        }
+        self.reserve(text.len());
         self.0.push_str(text);
+    }
+
+    #[inline]
+    fn reserve(&mut self, length: usize) {
+        if self.0.capacity() - self.0.len() < length {
+            self.grow(length);
+        }
     }
 
     #[cold]
@@ -133,16 +135,46 @@ impl Out {
     }
 }
 
-struct Writer<'a> {
+/// Writes JSON, a piece after the other.
+pub(crate) struct Writer {
     out: Out,
     /// A newline and the indent of the current level.
     line: String,
-    unit: &'a str,
+    unit: String,
     negative_zero: &'static str,
+    /// Whether the current list has no item yet.
+    is_first: bool,
 }
 
-impl Writer<'_> {
-    fn value(&mut self, value: &Value) -> Result<()> {
+/// What [`Writer::close`] needs to know of the list around the one that it closes.
+pub(crate) struct Outer {
+    line: usize,
+}
+
+impl Writer {
+    /// For a text of about this length. A negative zero has a spelling of its own in each kind of file.
+    fn new(indent: Indent, negative_zero: &'static str, length: usize) -> Self {
+        let out = Out(Zeroizing::new(String::with_capacity(length)));
+        Writer { out, line: String::from("\n"), unit: indent.unit(), negative_zero, is_first: true }
+    }
+
+    /// For a plaintext file.
+    pub(crate) fn plain(indent: Indent, length: usize) -> Self {
+        Writer::new(indent, PLAIN_ZERO, length)
+    }
+
+    /// For an encrypted file.
+    pub(crate) fn sealed(indent: Indent, length: usize) -> Self {
+        Writer::new(indent, SEALED_ZERO, length)
+    }
+
+    /// The text, with a final newline.
+    pub(crate) fn finish(mut self) -> Zeroizing<String> {
+        self.out.put("\n");
+        self.out.0
+    }
+
+    pub(crate) fn value(&mut self, value: &Value) -> Result<()> {
         match value {
             Value::Null => self.out.put("null"),
             Value::Bool(true) => self.out.put("true"),
@@ -166,53 +198,88 @@ impl Writer<'_> {
     }
 
     fn object(&mut self, map: &Map) -> Result<()> {
-        self.list(["{", "}"], map.iter(), |writer, (key, value)| writer.member(key, |writer| writer.value(value)))
+        let outer = self.open("{");
+        for (key, value) in map.iter() {
+            self.member(key, value)?;
+        }
+        self.close("}", &outer);
+        Ok(())
     }
 
-    fn member(&mut self, key: &str, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
-        self.string(key);
-        self.out.put(": ");
-        write(self).map_err(|error| error.under_key(key))
+    fn member(&mut self, key: &str, value: &Value) -> Result<()> {
+        self.item();
+        self.key(key);
+        self.value(value).map_err(|error| error.under_key(key))
     }
 
     /// As sops does, leaves out the comments of a list that came from YAML.
     fn array(&mut self, items: &[Value]) -> Result<()> {
-        let items = items.iter().enumerate().filter(|(_, item)| !matches!(item, Value::Comment(_)));
-        self.list(["[", "]"], items, |writer, (index, item)| {
-            writer.value(item).map_err(|error| error.under_index(index))
-        })
+        let outer = self.open("[");
+        for (index, item) in items.iter().enumerate().filter(|(_, item)| !matches!(item, Value::Comment(_))) {
+            self.item();
+            self.value(item).map_err(|error| error.under_index(index))?;
+        }
+        self.close("]", &outer);
+        Ok(())
     }
 
-    /// `[a, b]`, an item a line; nothing stands between the brackets of an empty list.
-    fn list<T>(
-        &mut self,
-        [open, close]: [&str; 2],
-        items: impl Iterator<Item = T>,
-        write: impl Fn(&mut Self, T) -> Result<()>,
-    ) -> Result<()> {
-        self.out.put(open);
-        let outer = self.line.len();
-        self.line.push_str(self.unit);
-        let mut separator = "";
-        for item in items {
-            self.out.put(separator);
-            self.new_line();
-            write(self, item)?;
-            separator = ",";
-        }
-        self.line.truncate(outer);
-        if !separator.is_empty() {
-            self.new_line();
-        }
-        self.out.put(close);
+    /// Writes the metadata behind the members of a file, and ends it.
+    pub(crate) fn metadata(&mut self, key: &str, metadata: &Map, outer: &Outer) -> Result<()> {
+        self.item();
+        self.key(key);
+        self.object(metadata).map_err(|error| error.under_key(key))?;
+        self.close("}", outer);
         Ok(())
+    }
+
+    /// Begins an object or array; nothing stands between the brackets of an empty one.
+    pub(crate) fn open(&mut self, bracket: &str) -> Outer {
+        self.out.put(bracket);
+        let outer = Outer { line: self.line.len() };
+        self.line.push_str(&self.unit);
+        self.is_first = true;
+        outer
+    }
+
+    /// Begins a line for an item or a member.
+    pub(crate) fn item(&mut self) {
+        if !self.is_first {
+            self.out.put(",");
+        }
+        self.is_first = false;
+        self.new_line();
+    }
+
+    pub(crate) fn key(&mut self, key: &str) {
+        self.string(key);
+        self.out.put(": ");
+    }
+
+    pub(crate) fn close(&mut self, bracket: &str, outer: &Outer) {
+        self.line.truncate(outer.line);
+        if !self.is_first {
+            self.new_line();
+        }
+        self.is_first = false;
+        self.out.put(bracket);
+    }
+
+    /// Text in which nothing must be escaped.
+    pub(crate) fn raw(&mut self, text: &str) {
+        self.out.put(text);
+    }
+
+    /// Room for text that is put there by another hand.
+    pub(crate) fn room(&mut self, length: usize) -> &mut String {
+        self.out.reserve(length);
+        &mut self.out.0
     }
 
     fn new_line(&mut self) {
         self.out.put(&self.line);
     }
 
-    fn string(&mut self, text: &str) {
+    pub(crate) fn string(&mut self, text: &str) {
         self.out.put("\"");
         let mut rest = text;
         while let Some((at, length)) = first_escaped(rest.as_bytes()) {

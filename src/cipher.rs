@@ -13,7 +13,42 @@ use crate::leaf::{IV_LEN, TAG_LEN};
 use crate::secret::DataKey;
 
 /// The cipher under one data key, whose key schedule is made once.
-pub(crate) struct Cipher(AesGcm<Aes256, U32>);
+pub(crate) struct Cipher {
+    small: AesGcm<Aes256, U32>,
+    #[cfg(feature = "fast")]
+    large: large::Cipher,
+}
+
+/// Up to this many bytes the older release of the crate is faster: half the time for 32 bytes, twice the time for 10 KiB.
+#[cfg(feature = "fast")]
+const SMALL: usize = 256;
+
+/// The newer release of the crate, for large values.
+#[cfg(feature = "fast")]
+mod large {
+    use aes_gcm_large::aead::AeadInOut as _;
+    use aes_gcm_large::aead::consts::U32;
+    use aes_gcm_large::aes::Aes256;
+    use aes_gcm_large::{AesGcm, KeyInit as _};
+
+    use super::{IV_LEN, TAG_LEN};
+
+    pub(super) struct Cipher(AesGcm<Aes256, U32>);
+
+    impl Cipher {
+        pub(super) fn new(key: &[u8; 32]) -> Self {
+            Cipher(AesGcm::new(key.into()))
+        }
+
+        pub(super) fn open(&self, buffer: &mut [u8], iv: &[u8; IV_LEN], tag: &[u8; TAG_LEN], aad: &[u8]) -> Option<()> {
+            self.0.decrypt_inout_detached(iv.into(), aad, buffer.into(), tag.into()).ok()
+        }
+
+        pub(super) fn seal(&self, buffer: &mut [u8], iv: &[u8; IV_LEN], aad: &[u8]) -> Option<[u8; TAG_LEN]> {
+            self.0.encrypt_inout_detached(iv.into(), aad, buffer.into()).ok().map(Into::into)
+        }
+    }
+}
 
 /// The ciphertext, the nonce, the additional data or the key is not the one it was sealed with.
 #[derive(Debug)]
@@ -21,7 +56,11 @@ pub(crate) struct NotAuthentic;
 
 impl Cipher {
     pub(crate) fn new(key: &DataKey) -> Self {
-        Cipher(AesGcm::new(key.as_bytes().into()))
+        Cipher {
+            small: AesGcm::new(key.as_bytes().into()),
+            #[cfg(feature = "fast")]
+            large: large::Cipher::new(key.as_bytes()),
+        }
     }
 
     /// Turns ciphertext into plaintext where it lies.
@@ -35,7 +74,11 @@ impl Cipher {
         tag: &[u8; TAG_LEN],
         additional_data: &[u8],
     ) -> Result<(), NotAuthentic> {
-        self.0
+        #[cfg(feature = "fast")]
+        if buffer.len() > SMALL {
+            return self.large.open(buffer, iv, tag, additional_data).ok_or(NotAuthentic);
+        }
+        self.small
             .decrypt_in_place_detached(Nonce::from_slice(iv), additional_data, buffer, Tag::from_slice(tag))
             .map_err(|_| NotAuthentic)
     }
@@ -50,7 +93,11 @@ impl Cipher {
         iv: &[u8; IV_LEN],
         additional_data: &[u8],
     ) -> Result<[u8; TAG_LEN], TooLong> {
-        self.0
+        #[cfg(feature = "fast")]
+        if buffer.len() > SMALL {
+            return self.large.seal(buffer, iv, additional_data).ok_or(TooLong);
+        }
+        self.small
             .encrypt_in_place_detached(Nonce::from_slice(iv), additional_data, buffer)
             .map(Into::into)
             .map_err(|_| TooLong)

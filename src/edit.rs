@@ -113,8 +113,8 @@ impl EditOptions {
             if !document.is_changed() {
                 return Ok((answer, None));
             }
-            let sealed = document.encrypt().map_err(|error| error.in_file(path))?;
-            Ok((answer, Some(sealed)))
+            let text = document.encrypt_to_text().map_err(|error| error.in_file(path))?;
+            Ok((answer, Some(text)))
         })
     }
 
@@ -129,22 +129,22 @@ impl EditOptions {
     ) -> Result<bool, E> {
         self.locked(path.as_ref(), |mut sealed| {
             let changed = edit(&mut sealed)?;
-            Ok((changed, changed.then_some(sealed)))
+            Ok((changed, changed.then(|| sealed.to_string())))
         })
     }
 
     fn locked<T, E: From<Error>>(
         &self,
         path: &Path,
-        mut edit: impl FnMut(EncryptedDocument) -> Result<(T, Option<EncryptedDocument>), E>,
+        mut edit: impl FnMut(EncryptedDocument) -> Result<(T, Option<String>), E>,
     ) -> Result<T, E> {
         let mut retries = self.retries;
         loop {
             let file = Locked::open(path, self.wait)?;
             let sealed = EncryptedDocument::parse(file.content()).map_err(|error| error.in_file(path))?;
-            let (answer, sealed) = edit(sealed)?;
-            let Some(sealed) = sealed else { return Ok(answer) };
-            match file.replace(sealed.to_string().as_bytes()) {
+            let (answer, text) = edit(sealed)?;
+            let Some(text) = text else { return Ok(answer) };
+            match file.replace(text.as_bytes()) {
                 Ok(()) => return Ok(answer),
                 Err(error) if error.kind() == ErrorKind::Conflict && retries > 0 => retries -= 1,
                 Err(error) => return Err(error.into()),

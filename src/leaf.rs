@@ -2,10 +2,10 @@
 //!
 //! Source: section 2 of the format page, `aes/cipher.go` of sops.
 
+mod base64;
+
 use std::borrow::Cow;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
 use zeroize::Zeroizing;
 
@@ -77,8 +77,8 @@ impl<'a> Leaf<'a> {
         let end = memchr::memchr(b',', inside.as_bytes()).ok_or_else(malformed)?;
         let (data, rest) = inside.split_at(end);
         let part = |rest: &'a str, name, length| rest.strip_prefix(name)?.split_at_checked(length);
-        let (iv, rest) = part(rest, IV, encoded_length(IV_LEN)).ok_or_else(malformed)?;
-        let (tag, rest) = part(rest, TAG, encoded_length(TAG_LEN)).ok_or_else(malformed)?;
+        let (iv, rest) = part(rest, IV, base64::encoded_length(IV_LEN)).ok_or_else(malformed)?;
+        let (tag, rest) = part(rest, TAG, base64::encoded_length(TAG_LEN)).ok_or_else(malformed)?;
         let kind = rest.strip_prefix(TYPE).ok_or_else(malformed)?;
         if data.is_empty() || kind.is_empty() {
             return Err(malformed());
@@ -93,30 +93,28 @@ impl<'a> Leaf<'a> {
 
     /// How much room [`ciphertext_into`](Self::ciphertext_into) needs.
     pub(crate) fn ciphertext_room(&self) -> usize {
-        self.data.len() / 4 * 3 + 3
+        base64::decoded_room(self.data.len())
     }
 
     /// Puts the ciphertext into `room`, and says how long it is.
     pub(crate) fn ciphertext_into(&self, room: &mut [u8]) -> Result<usize> {
-        STANDARD.decode_slice(self.data, room).map_err(|_| Error::new(ErrorKind::MalformedLeaf))
+        base64::decode(self.data, room).ok_or_else(|| Error::new(ErrorKind::MalformedLeaf))
     }
 
     /// The ciphertext, in memory of its own that it can be opened in.
     pub(crate) fn ciphertext(&self) -> Result<Vec<u8>> {
-        STANDARD.decode(self.data).map_err(|_| Error::new(ErrorKind::MalformedLeaf))
+        let mut bytes = vec![0; self.ciphertext_room()];
+        let length = self.ciphertext_into(&mut bytes)?;
+        bytes.truncate(length);
+        Ok(bytes)
     }
-}
-
-/// How long the base64 of so many bytes is.
-const fn encoded_length(bytes: usize) -> usize {
-    bytes.div_ceil(3) * 4
 }
 
 /// Base64 of exactly `N` bytes, in its one canonical spelling.
 fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
     // The decoder asks for room for whole groups of three bytes.
     let mut bytes = [0; IV_LEN + 2];
-    let length = STANDARD.decode_slice(text, &mut bytes).ok()?;
+    let length = base64::decode(text, &mut bytes)?;
     bytes.get(..length)?.try_into().ok()
 }
 
@@ -130,30 +128,18 @@ pub(crate) fn text(ciphertext: &[u8], iv: &[u8; IV_LEN], tag: &[u8; TAG_LEN], ki
 /// How long the text of a leaf is.
 pub(crate) fn text_length(ciphertext: &[u8], kind: LeafType) -> usize {
     let fixed = HEAD.len() + IV.len() + TAG.len() + TYPE.len() + kind.name().len() + END.len();
-    fixed + encoded_length(ciphertext.len()) + encoded_length(IV_LEN) + encoded_length(TAG_LEN)
+    fixed + base64::encoded_length(ciphertext.len()) + base64::encoded_length(IV_LEN) + base64::encoded_length(TAG_LEN)
 }
 
 /// Adds the text of a leaf to another text.
 pub(crate) fn put_text(text: &mut String, ciphertext: &[u8], iv: &[u8; IV_LEN], tag: &[u8; TAG_LEN], kind: LeafType) {
     for (before, bytes) in [(HEAD, ciphertext), (IV, iv.as_slice()), (TAG, tag.as_slice())] {
         text.push_str(before);
-        put_base64(text, bytes);
+        base64::encode(bytes, text);
     }
     for part in [TYPE, kind.name(), END] {
         text.push_str(part);
     }
-}
-
-/// Adds base64. The function of the crate clears a kilobyte for each call, which costs more than the encoding of a few bytes.
-fn put_base64(text: &mut String, bytes: &[u8]) {
-    fn put<const N: usize>(text: &mut String, bytes: &[u8]) {
-        let mut buffer = [0; N];
-        for piece in bytes.chunks(N / 4 * 3) {
-            let length = STANDARD.encode_slice(piece, &mut buffer).unwrap_or_default();
-            text.push_str(std::str::from_utf8(&buffer[..length]).unwrap_or_default());
-        }
-    }
-    if bytes.len() <= 48 { put::<64>(text, bytes) } else { put::<4096>(text, bytes) }
 }
 
 /// The bytes that a value is hashed as and, where it is encrypted, sealed as. `None` for values that are no leaves.

@@ -99,5 +99,5 @@ pub fn decrypt<T: DeserializeOwned>(bytes: &[u8], keys: &dyn KeyService) -> Resu
 /// # Errors
 /// Those of [`Document::from_serialize`] and [`Document::encrypt`].
 pub fn encrypt<T: Serialize + ?Sized>(value: &T, recipients: &Recipients) -> Result<String> {
-    Ok(Document::from_serialize(value, recipients)?.encrypt()?.to_string())
+    Document::from_serialize(value, recipients)?.encrypt_to_text()
 }

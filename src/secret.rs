@@ -70,6 +70,7 @@ impl Text {
     }
 
     /// The string itself.
+    #[inline]
     #[must_use]
     pub fn as_str(&self) -> &str {
         match &self.0 {

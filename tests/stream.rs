@@ -104,8 +104,7 @@ fn each_case_encrypts_to_a_text_that_opens_to_it() {
             Ok(text) => {
                 let opened = EncryptedDocument::parse(text.as_bytes()).unwrap().decrypt(&identities("alice")).unwrap();
                 assert_eq!(opened.tree(), document.tree(), "{}", case.name);
-                let lines =
-                    |text: &[u8]| String::from_utf8_lossy(text).lines().map(|line| line.len()).collect::<Vec<_>>();
+                let lines = |text: &[u8]| String::from_utf8_lossy(text).lines().map(str::len).collect::<Vec<_>>();
                 assert_eq!(lines(text.as_bytes()).len(), lines(&two_steps.unwrap()).len(), "{}", case.name);
             }
             Err(error) => assert_eq!(outcome::<String>(Err(error)), two_steps, "{}", case.name),
@@ -135,7 +134,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn any_tree_goes_both_ways(members in proptest::collection::vec(("[a-z]{1,8}", value()), 0..20), rule in 0..3) {
+    fn any_tree_goes_both_ways(members in proptest::collection::vec(("[a-z]{1,8}", value()), 0..20), rule in 0..3_usize) {
         let tree = Map::from_iter(members.into_iter().filter(|(key, _)| key != "sops"));
         let rules: [Rule; 3] = [Rule::default(), Rule::encrypted_suffix("a"), Rule::unencrypted_regex("^[a-m]").unwrap()];
         let rule = rules[rule].clone();

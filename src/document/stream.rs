@@ -14,7 +14,7 @@ use crate::leaf::{self, Leaf, LeafType};
 use crate::mac::Mac;
 use crate::metadata::SOPS;
 use crate::secret::Bytes;
-use crate::tree::{Map, Value};
+use crate::tree::Value;
 use crate::walk::{Events, Visit, walk};
 
 /// How long the text of an encrypted leaf is, without its data and its type.
@@ -45,7 +45,7 @@ impl EncryptedDocument {
             mac: Mac::new(self.metadata.mac_only_encrypted()),
             scratch: Scratch::default(),
             // What is encrypted is longer than what it opens to.
-            writer: Writer::plain(indent, write::length_of(&self.tree, indent) / 2),
+            writer: Writer::plain(indent, write::measure(&self.tree, indent).length / 2),
             not_representable: None,
         };
         let outer = opening.writer.open("{");
@@ -92,9 +92,11 @@ impl Events for Opening {
                 let plain = self.scratch.open(&leaf, &self.cipher, visit.additional_data)?;
                 match (leaf.kind, std::str::from_utf8(plain)) {
                     (LeafType::Str | LeafType::Bytes, Ok(text)) => {
-                        self.mac.add_bytes(plain);
-                        lead(&mut self.writer, key);
-                        self.writer.string(text);
+                        let writer = &mut self.writer;
+                        self.mac.add_beside(plain, || {
+                            lead(writer, key);
+                            writer.string(text);
+                        });
                         Ok(())
                     }
                     (kind, _) => {
@@ -181,14 +183,15 @@ impl Document {
     pub fn encrypt_to_text(&self) -> Result<String> {
         let mut metadata = self.metadata.clone();
         metadata.touch();
-        let room =
-            write::length_of(&self.tree, self.indent) + write::length_of_metadata(metadata.fields(), self.indent);
+        let plain = write::measure(&self.tree, self.indent);
+        let length = plain.length / 3 * 4 + plain.leaves * SEALED_LEAF;
+        let length = length + write::measure(metadata.fields(), self.indent).length;
         let mut sealing = Sealing {
             cipher: Cipher::new(&self.data_key),
             nonces: Nonces::new(),
             mac: Mac::new(metadata.mac_only_encrypted()),
             scratch: Scratch::default(),
-            writer: Writer::sealed(self.indent, room + room / 3 + leaves(&self.tree) * SEALED_LEAF),
+            writer: Writer::sealed(self.indent, length),
             keeps: self.sealed_under_data_key,
         };
         let outer = sealing.writer.open("{");
@@ -199,18 +202,6 @@ impl Document {
         writer.metadata(SOPS, metadata.fields(), &outer)?;
         Ok(std::mem::take(&mut *writer.finish()))
     }
-}
-
-/// How many leaves there are.
-fn leaves(map: &Map) -> usize {
-    fn below(value: &Value) -> usize {
-        match value {
-            Value::Object(map) => leaves(map),
-            Value::Array(items) => items.iter().map(below).sum(),
-            _ => 1,
-        }
-    }
-    map.iter().map(|(_, value)| below(value)).sum()
 }
 
 struct Sealing {
@@ -247,31 +238,32 @@ impl Events for Sealing {
             return self.writer.value(&super::plain::in_clear(visit.value)?);
         }
         let Some((plain, kind)) = leaf::plain_bytes(visit.value) else { return Ok(()) };
-        if kind != LeafType::Comment {
-            self.mac.add_bytes(&plain);
-        }
-        let kind = match visit.companion.and_then(Value::as_str).filter(|sealed| !sealed.is_empty()) {
-            Some(sealed) if self.keeps => {
-                self.writer.string(sealed);
+        let Sealing { cipher, nonces, mac, scratch, writer, keeps } = self;
+        let mut write = || {
+            let kind = match visit.companion.and_then(Value::as_str).filter(|sealed| !sealed.is_empty()) {
+                Some(sealed) if *keeps => {
+                    writer.string(sealed);
+                    return Ok(());
+                }
+                Some(sealed) => leaf::kept_type(kind, sealed),
+                None => kind,
+            };
+            if plain.is_empty() {
+                writer.raw("\"\"");
                 return Ok(());
             }
-            Some(sealed) => leaf::kept_type(kind, sealed),
-            None => kind,
+            let buffer = &mut scratch.of_length(plain.len())[..plain.len()];
+            buffer.copy_from_slice(&plain);
+            let iv = nonces.next();
+            let tag = cipher.seal(buffer, &iv, visit.additional_data.as_bytes()).map_err(|_| {
+                Error::with_detail(ErrorKind::NotRepresentable, "the value is too long to be encrypted")
+            })?;
+            let room = writer.room(leaf::text_length(buffer, kind) + 2);
+            room.push('"');
+            leaf::put_text(room, buffer, &iv, &tag, kind);
+            room.push('"');
+            Ok(())
         };
-        if plain.is_empty() {
-            self.writer.raw("\"\"");
-            return Ok(());
-        }
-        let buffer = &mut self.scratch.of_length(plain.len())[..plain.len()];
-        buffer.copy_from_slice(&plain);
-        let iv = self.nonces.next();
-        let tag = self.cipher.seal(buffer, &iv, visit.additional_data.as_bytes());
-        let tag =
-            tag.map_err(|_| Error::with_detail(ErrorKind::NotRepresentable, "the value is too long to be encrypted"))?;
-        let room = self.writer.room(leaf::text_length(buffer, kind) + 2);
-        room.push('"');
-        leaf::put_text(room, buffer, &iv, &tag, kind);
-        room.push('"');
-        Ok(())
+        if kind == LeafType::Comment { write() } else { mac.add_beside(&plain, write) }
     }
 }

@@ -17,6 +17,9 @@ use crate::tree::{MAX_DEPTH, Map, Value};
 
 pub use write::Indent;
 
+/// For how many members there is room at first.
+const FIRST_MEMBERS: usize = 8;
+
 /// How many keys are remembered while a text is read.
 const RECENT_KEYS: usize = 64;
 
@@ -158,10 +161,10 @@ impl<'a> Reader<'a> {
 
     fn object(&mut self) -> Result<Map> {
         self.enter()?;
-        let mut map = Map::new();
         if self.leave(b'}') {
-            return Ok(map);
+            return Ok(Map::new());
         }
+        let mut map = Map::with_capacity(FIRST_MEMBERS);
         loop {
             let key_at = self.at;
             if self.peek() != Some(b'"') {

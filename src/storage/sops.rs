@@ -13,7 +13,7 @@ use super::provider::Provider;
 use super::{Token, TokenStatus, TokenStorage};
 #[cfg(feature = "config")]
 use crate::config::Config;
-use crate::document::EncryptedDocument;
+use crate::document::{Document, EncryptedDocument};
 use crate::error::Result;
 use crate::keys::{Cache, KeyService, Recipients};
 use crate::secret::Bytes;
@@ -138,8 +138,8 @@ impl Form for Sealed {
 
     fn write(&self, token: &Token, path: &Path) -> Result<Bytes> {
         let (options, recipients) = self.plan.of(token, path)?;
-        let sealed = options.encrypt_with(token.to_tree()?, &recipients, &*self.keys)?;
-        Ok(Bytes::from(sealed.to_string().into_bytes()))
+        let document = Document::with_key_service(token.to_tree()?, &recipients, &options, &*self.keys)?;
+        Ok(Bytes::from(document.encrypt_to_text()?.into_bytes()))
     }
 }
 

@@ -39,8 +39,12 @@ fn open(command: &Decrypt, global: &Global, extract: Option<&KeyPath>) -> Result
     };
     let sealed = EncryptedDocument::parse(&bytes).map_err(in_file)?;
     let identities = keys::identities(global);
+    let extract = extract.filter(|path| !path.is_empty());
+    if extract.is_none() && !command.opening.ignore_mac {
+        return Ok(sealed.decrypt_to_bytes(&identities, format, indent).map_err(in_file)?);
+    }
     let document = command.opening.open(&sealed, &identities).map_err(in_file)?;
-    let plain = match extract.filter(|path| !path.is_empty()) {
+    let plain = match extract {
         None => format.write(document.tree(), indent),
         Some(path) => document.get(path.clone()).and_then(|value| format.write_value(value, indent)),
     };

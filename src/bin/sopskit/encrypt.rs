@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sopskit::{CreationRule, EncryptOptions, Environment, ErrorKind, Format, Recipients, Rule};
+use sopskit::{CreationRule, Document, EncryptOptions, Environment, ErrorKind, Format, Recipients, Rule};
 
 use crate::args::{Encrypt, Global, NewFile};
 use crate::config;
@@ -34,8 +34,8 @@ pub(crate) fn run(command: &Encrypt, global: &Global) -> Result<(), Failure> {
         Some(file) => error.in_file(file),
         None => error,
     })?;
-    let sealed = options.encrypt(tree, &recipients)?;
-    files.write(sealed.to_string().as_bytes())
+    let text = Document::with_options(tree, &recipients, &options)?.encrypt_to_text()?;
+    files.write(text.as_bytes())
 }
 
 /// How and for whom a new file of this name is encrypted: by the flags, the environment and the config file.

@@ -56,14 +56,14 @@ const SEALED_ZERO: &str = "-0.0";
 
 /// The plaintext file that holds `map`, with a final newline.
 pub(crate) fn plain(map: &Map, indent: Indent) -> Result<Zeroizing<String>> {
-    let mut writer = Writer::plain(indent, length_of(map, indent));
+    let mut writer = Writer::plain(indent, measure(map, indent).length);
     writer.object(map)?;
     Ok(writer.finish())
 }
 
 /// The encrypted file that holds `map` and, behind its members, `metadata` under `key`, with a final newline.
 pub(crate) fn sealed(map: &Map, key: &str, metadata: &Map, indent: Indent) -> Result<Zeroizing<String>> {
-    let mut writer = Writer::sealed(indent, length_of(map, indent) + length_of_metadata(metadata, indent));
+    let mut writer = Writer::sealed(indent, measure(map, indent).length + measure(metadata, indent).length + 64);
     let outer = writer.open("{");
     for (key, value) in map.iter() {
         writer.member(key, value)?;
@@ -74,38 +74,53 @@ pub(crate) fn sealed(map: &Map, key: &str, metadata: &Map, indent: Indent) -> Re
 
 /// One plaintext value as it stands in a file, without a final newline.
 pub(crate) fn value(value: &Value, indent: Indent) -> Result<Zeroizing<String>> {
-    let mut writer = Writer::plain(indent, length(value, indent.width(), 1));
+    let mut measure = Measure::default();
+    measure.value(value, indent.width(), 1);
+    let mut writer = Writer::plain(indent, measure.length);
     writer.value(value)?;
     Ok(writer.out.0)
 }
 
-/// About as long as the text of a file is, if nothing in it must be escaped.
-pub(crate) fn length_of(map: &Map, indent: Indent) -> usize {
-    length_below(map, indent.width(), 1)
+/// How much there is to write, about: a text is longer when something in it must be escaped.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Measure {
+    /// In bytes.
+    pub(crate) length: usize,
+    pub(crate) leaves: usize,
 }
 
-/// About as long as metadata are, with their key.
-pub(crate) fn length_of_metadata(metadata: &Map, indent: Indent) -> usize {
-    length_below(metadata, indent.width(), 2) + 16
+/// How much a map is to write.
+pub(crate) fn measure(map: &Map, indent: Indent) -> Measure {
+    let mut measure = Measure::default();
+    measure.map(map, indent.width(), 1);
+    measure
 }
 
-fn length_below(map: &Map, unit: usize, depth: usize) -> usize {
-    // Quotes, colon, blank, comma, newline.
-    map.iter().map(|(key, value)| key.len() + 6 + depth * unit + length(value, unit, depth)).sum::<usize>()
-        + depth * unit
-        + 3
-}
-
-fn length(value: &Value, unit: usize, depth: usize) -> usize {
-    match value {
-        Value::Text(text) => text.as_str().len() + 2,
-        Value::Array(items) => {
-            items.iter().map(|item| length(item, unit, depth + 1) + 2 + (depth + 1) * unit).sum::<usize>()
-                + depth * unit
-                + 3
+impl Measure {
+    fn map(&mut self, map: &Map, unit: usize, depth: usize) {
+        self.length += depth * unit + 4;
+        for (key, value) in map.iter() {
+            // Quotes, colon, blank, comma, newline.
+            self.length += key.len() + 6 + depth * unit;
+            self.value(value, unit, depth);
         }
-        Value::Object(map) => length_below(map, unit, depth + 1),
-        _ => 8,
+    }
+
+    fn value(&mut self, value: &Value, unit: usize, depth: usize) {
+        match value {
+            Value::Object(map) => self.map(map, unit, depth + 1),
+            Value::Array(items) => {
+                self.length += depth * unit + 4;
+                for item in items {
+                    self.length += 2 + (depth + 1) * unit;
+                    self.value(item, unit, depth + 1);
+                }
+            }
+            leaf => {
+                self.length += leaf.as_str().map_or(8, str::len) + 2;
+                self.leaves += 1;
+            }
+        }
     }
 }
 

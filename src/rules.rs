@@ -48,17 +48,51 @@ enum Kind {
     EncryptedCommentRegex(Pattern),
 }
 
-/// A regular expression as the file spells it, and compiled with the meaning that sops gives it.
+/// A regular expression as the file spells it, and with the meaning that sops gives it.
 #[derive(Clone)]
 struct Pattern {
     text: String,
-    regex: Regex,
+    matcher: Matcher,
 }
+
+#[derive(Clone)]
+enum Matcher {
+    /// One of a few words, as in `^(data|stringData)$`: what most rules are. To compile an expression takes longer than all else that is done with a small
+    /// file.
+    Words(Vec<String>),
+    Regex(Regex),
+}
+
+/// So many words are looked at one by one.
+const MAX_WORDS: usize = 32;
 
 impl Pattern {
     fn new(text: &str) -> Result<Self> {
-        Ok(Pattern { text: text.to_owned(), regex: re2::compile(text)? })
+        let matcher = match words(text) {
+            Some(words) => Matcher::Words(words),
+            None => Matcher::Regex(re2::compile(text)?),
+        };
+        Ok(Pattern { text: text.to_owned(), matcher })
     }
+
+    fn is_match(&self, key: &str) -> bool {
+        match &self.matcher {
+            Matcher::Words(words) => words.iter().any(|word| word == key),
+            Matcher::Regex(regex) => regex.is_match(key.as_bytes()),
+        }
+    }
+}
+
+/// The words of an expression `^word$` or `^(word|word)$`; `None` for any other.
+fn words(expression: &str) -> Option<Vec<String>> {
+    let inside = expression.strip_prefix('^')?.strip_suffix('$')?;
+    let inside = inside.strip_prefix('(').and_then(|inside| inside.strip_suffix(')')).unwrap_or(inside);
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-".contains(&c));
+    let words: Vec<_> = inside.split('|').take(MAX_WORDS + 1).map(str::to_owned).collect();
+    // Without the parentheses `^` and `$` belong to the first and the last word only.
+    let is_closed = words.len() == 1 || expression.starts_with("^(");
+    (words.len() <= MAX_WORDS && is_closed && words.iter().all(|word| is_word(word))).then_some(words)
 }
 
 impl Rule {
@@ -135,7 +169,7 @@ impl Rule {
     pub(crate) fn matches(&self, key: &str) -> bool {
         match &self.0 {
             Kind::UnencryptedSuffix(suffix) | Kind::EncryptedSuffix(suffix) => key.ends_with(suffix.as_str()),
-            Kind::UnencryptedRegex(pattern) | Kind::EncryptedRegex(pattern) => pattern.regex.is_match(key.as_bytes()),
+            Kind::UnencryptedRegex(pattern) | Kind::EncryptedRegex(pattern) => pattern.is_match(key),
             Kind::UnencryptedCommentRegex(_) | Kind::EncryptedCommentRegex(_) => false,
         }
     }
@@ -182,4 +216,45 @@ pub(crate) fn is_match(regex: &str, text: &str) -> Result<bool> {
 
 fn invalid(detail: impl Into<String>) -> Error {
     Error::with_detail(ErrorKind::InvalidRegex, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_told_from_other_expressions_and_match_as_the_expression_does() {
+        for (expression, is_words) in [
+            ("^a$", true),
+            ("^(a)$", true),
+            ("^(data|stringData)$", true),
+            ("^(a-b|c_d|9)$", true),
+            ("^a|b$", false),
+            ("^(a|b$", false),
+            ("^a|b)$", false),
+            ("^(a|)$", false),
+            ("^()$", false),
+            ("^$", false),
+            ("^(a|b)", false),
+            ("(a|b)$", false),
+            ("^(a.b)$", false),
+            ("^(a|(b))$", false),
+            ("^(?i)(a)$", false),
+            ("^(a)(b)$", false),
+            ("^a\\$", false),
+            ("^ä$", false),
+        ] {
+            assert_eq!(words(expression).is_some(), is_words, "{expression}");
+            let (Ok(pattern), Ok(regex)) = (Pattern::new(expression), re2::compile(expression)) else {
+                assert!(Pattern::new(expression).is_err() && re2::compile(expression).is_err(), "{expression}");
+                continue;
+            };
+            for key in ["", "a", "b", "ab", "data", "stringData", "xdata", "data\n", "a-b", "c_d", "9", "A", "a|b", "ä"]
+            {
+                assert_eq!(pattern.is_match(key), regex.is_match(key.as_bytes()), "{expression} {key:?}");
+            }
+        }
+        let many = format!("^({})$", vec!["a"; MAX_WORDS + 1].join("|"));
+        assert!(words(&many).is_none() && Pattern::new(&many).unwrap().is_match("a"));
+    }
 }

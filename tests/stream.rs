@@ -103,7 +103,9 @@ fn each_case_encrypts_to_a_text_that_opens_to_it() {
         match document.encrypt_to_text() {
             Ok(text) => {
                 let opened = EncryptedDocument::parse(text.as_bytes()).unwrap().decrypt(&identities("alice")).unwrap();
-                assert_eq!(opened.tree(), document.tree(), "{}", case.name);
+                // A whole number in clear has no fraction any more.
+                let plain = |document: &Document| outcome(document.to_bytes(case.format));
+                assert_eq!(plain(&opened), plain(&document), "{}", case.name);
                 let lines = |text: &[u8]| String::from_utf8_lossy(text).lines().map(str::len).collect::<Vec<_>>();
                 assert_eq!(lines(text.as_bytes()).len(), lines(&two_steps.unwrap()).len(), "{}", case.name);
             }

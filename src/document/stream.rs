@@ -44,20 +44,25 @@ impl EncryptedDocument {
             cipher: Cipher::new(&data_key),
             mac: Mac::new(self.metadata.mac_only_encrypted()),
             scratch: Scratch::default(),
-            // What is encrypted is longer than what it opens to.
-            writer: Writer::plain(indent, write::measure(&self.tree, indent).length / 2),
-            not_representable: None,
+            writer: Writer::plain(indent, room_for_plain(write::measure(&self.tree, indent))),
+            is_representable: true,
         };
         let outer = opening.writer.open("{");
         walk(&self.tree, None, self.metadata.rule(), &mut opening)?;
         opening.writer.close("}", &outer);
         // Nothing is given away, not even why it cannot be written, before this holds.
         check_mac(&self.metadata, &data_key, opening.mac)?;
-        match opening.not_representable {
-            Some(error) => Err(error),
-            None => Ok(Bytes::from(std::mem::take(&mut *opening.writer.finish()).into_bytes())),
+        match opening.is_representable {
+            true => Ok(Bytes::from(std::mem::take(&mut *opening.writer.finish()).into_bytes())),
+            // It fails there too, and tells the place.
+            false => format.write(self.decrypt(keys)?.tree(), indent),
         }
     }
+}
+
+/// How much room the plaintext needs at most, if nothing in it must be escaped: without what is around the data of an encrypted leaf.
+fn room_for_plain(sealed: write::Measure) -> usize {
+    sealed.length.saturating_sub(sealed.leaves * (SEALED_LEAF - 20))
 }
 
 struct Opening {
@@ -65,7 +70,7 @@ struct Opening {
     mac: Mac,
     scratch: Scratch,
     writer: Writer,
-    not_representable: Option<Error>,
+    is_representable: bool,
 }
 
 impl Events for Opening {
@@ -126,14 +131,9 @@ impl Opening {
             return Ok(());
         }
         self.lead(key);
-        match self.writer.value(value) {
-            // Told only when the MAC has been verified.
-            Err(error) if self.not_representable.is_none() => {
-                self.not_representable = Some(error);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
+        // Told only when the MAC has been verified.
+        self.is_representable &= self.writer.value(value).is_ok();
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! A file that is locked while it is read, changed and written.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -141,17 +141,22 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Whether an open file is the one that its path leads to.
-#[cfg(unix)]
 pub(super) fn is_still_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
     match (file.metadata(), fs::metadata(path)) {
-        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        (Ok(open), Ok(there)) => is_same(&open, &there),
         _ => false,
     }
 }
 
+/// Whether two files, one of them held open, are one.
+#[cfg(unix)]
+pub(super) fn is_same(open: &Metadata, there: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (open.dev(), open.ino()) == (there.dev(), there.ino())
+}
+
 /// Elsewhere a file that is open cannot be replaced, and so still is the one.
 #[cfg(not(unix))]
-pub(super) fn is_still_at(_: &File, _: &Path) -> bool {
+pub(super) fn is_same(_: &Metadata, _: &Metadata) -> bool {
     true
 }

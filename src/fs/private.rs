@@ -19,7 +19,8 @@ pub(crate) enum Readers {
 pub(crate) struct PrivateFile {
     pub(crate) bytes: Bytes,
     pub(crate) readers: Readers,
-    file: File,
+    about: Metadata,
+    _file: File,
 }
 
 impl PrivateFile {
@@ -29,12 +30,11 @@ impl PrivateFile {
     /// [`ErrorKind::NotPrivate`], [`ErrorKind::Read`], also for a link that leads nowhere.
     pub(crate) fn read(path: &Path, limit: usize) -> Result<Option<Self>> {
         let read = || {
-            // Looked at first: to open a pipe is to wait for its other end.
-            if !fs::metadata(path)?.is_file() {
+            let file = open_at_once(path)?;
+            let about = file.metadata()?;
+            if !about.is_file() {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
             }
-            let file = File::open(path)?;
-            let about = file.metadata()?;
             let length = usize::try_from(about.len()).unwrap_or(usize::MAX).min(limit);
             let bytes = read_wiped((&file).take(limit as u64 + 1), length)?;
             if bytes.len() > limit {
@@ -43,7 +43,9 @@ impl PrivateFile {
             Ok((file, bytes, about))
         };
         match read() {
-            Ok((file, bytes, about)) => Ok(Some(PrivateFile { bytes, readers: readers(path, &about)?, file })),
+            Ok((file, bytes, about)) => {
+                Ok(Some(PrivateFile { bytes, readers: readers(path, &about)?, about, _file: file }))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound && !is_link(path) => Ok(None),
             Err(error) => Err(Error::io(ErrorKind::Read, path, error)),
         }
@@ -51,8 +53,20 @@ impl PrivateFile {
 
     /// Whether no other file has taken its place, and it was not removed.
     pub(crate) fn is_still_at(&self, path: &Path) -> bool {
-        lock::is_still_at(&self.file, path)
+        fs::metadata(path).is_ok_and(|there| lock::is_same(&self.about, &there))
     }
+}
+
+/// Opens a file without waiting: to open a pipe is else to wait for its other end.
+fn open_at_once(path: &Path) -> io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags);
+    }
+    options.open(path)
 }
 
 fn is_link(path: &Path) -> bool {

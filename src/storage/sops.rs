@@ -133,7 +133,7 @@ struct Sealed {
 impl Form for Sealed {
     fn read(&self, bytes: &[u8]) -> Result<Token> {
         let keys = self.cache.before(&*self.keys);
-        Token::from_tree(EncryptedDocument::parse(bytes)?.decrypt(&keys)?.tree())
+        Token::take_from(EncryptedDocument::parse(bytes)?.decrypt(&keys)?.take_tree())
     }
 
     fn write(&self, token: &Token, path: &Path) -> Result<Bytes> {

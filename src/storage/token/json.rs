@@ -99,7 +99,7 @@ impl Token {
     /// # Errors
     /// Those of JSON; [`ErrorKind::InvalidToken`], with the key path, for a field in a wrong form or without an access token.
     pub fn from_json(json: &[u8]) -> Result<Self> {
-        Token::from_tree(&Fields(Format::Json.parse(json)?))
+        Token::take_from(Format::Json.parse(json)?)
     }
 
     /// The form in which a token is stored, as JSON: that of kstlib, indented by two blanks.
@@ -115,7 +115,12 @@ impl Token {
     /// # Errors
     /// As [`from_json`](Self::from_json), but for those of JSON.
     pub fn from_tree(tree: &Map) -> Result<Self> {
-        let mut fields = Fields(tree.clone());
+        Token::take_from(tree.clone())
+    }
+
+    /// As [`from_tree`](Self::from_tree), without a copy.
+    pub(in crate::storage) fn take_from(tree: Map) -> Result<Self> {
+        let mut fields = Fields(tree);
         let access_token = take(&mut fields, ACCESS_TOKEN, text)?;
         let mut token = Token::new(access_token.ok_or_else(|| invalid("there is none").under_key(ACCESS_TOKEN))?);
         token.expires_at = take(&mut fields, EXPIRES_AT, stored_time)?.flatten();

@@ -110,7 +110,10 @@ impl EncryptedDocument {
     }
 
     fn open(&self, keys: &dyn KeyService) -> Result<(Document, Mac)> {
-        let data_key = keys::unwrap(&self.metadata, keys)?;
+        self.open_under(keys::unwrap(&self.metadata, keys)?)
+    }
+
+    fn open_under(&self, data_key: DataKey) -> Result<(Document, Mac)> {
         let cipher = Cipher::new(&data_key);
         let mut mac = Mac::new(self.metadata.mac_only_encrypted());
         let tree = map_leaves(&self.tree, None, self.metadata.rule(), &mut |visit| {

@@ -59,12 +59,12 @@ pub struct Text(Kept);
 #[derive(Clone)]
 enum Kept {
     Secret(String),
-    /// What stands in an encrypted file as it is, so that there is nothing to wipe.
+    /// What stands in an encrypted file as it is: wiped with the whole file.
     Public(Shared),
 }
 
 impl Text {
-    /// The text of an encrypted file. It is not wiped.
+    /// The text of an encrypted file. It is wiped when nothing of the file is left.
     pub(crate) fn public(text: impl Into<Shared>) -> Self {
         Text(Kept::Public(text.into()))
     }
@@ -121,10 +121,10 @@ impl fmt::Debug for Text {
     }
 }
 
-/// A text that is no secret, or a part of one: copies and parts share the memory.
+/// A text, or a part of one: copies and parts share the memory. It is wiped with the last of them: what is given for an encrypted file can be another one.
 #[derive(Clone)]
 pub(crate) struct Shared {
-    text: Arc<str>,
+    text: Arc<Zeroizing<String>>,
     start: u32,
     length: u32,
 }
@@ -133,7 +133,8 @@ impl Shared {
     /// A part of this one, which begins at byte `start`. `None` where 32 bits do not reach.
     pub(crate) fn part(&self, start: usize, length: usize) -> Option<Self> {
         let start = u32::try_from(start).ok()?.checked_add(self.start)?;
-        let length = u32::try_from(length).ok()?;
+        // The largest length stands for the whole text.
+        let length = u32::try_from(length).ok().filter(|length| *length != u32::MAX)?;
         Some(Shared { text: Arc::clone(&self.text), start, length })
     }
 
@@ -149,7 +150,7 @@ impl From<&str> for Shared {
     /// Of a text of 4 GiB or more it is only good for [`part`](Self::part).
     fn from(text: &str) -> Self {
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        Shared { text: text.into(), start: 0, length }
+        Shared { text: Arc::new(Zeroizing::new(text.to_owned())), start: 0, length }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::tree::{Map, Value};
 
 /// How long the keys on the way to a leaf may be together, in bytes. Each leaf is authenticated with all of them, so that a long key
 /// above many leaves would cost its length for each.
-const MAX_PATH: usize = 64 * 1024;
+pub(crate) const MAX_PATH: usize = 64 * 1024;
 
 /// A leaf on the walk.
 pub(crate) struct Visit<'a> {
@@ -80,10 +80,13 @@ fn enter(additional_data: &mut String, key: &str) -> Result<()> {
     additional_data.push_str(key);
     additional_data.push(':');
     if additional_data.len() > MAX_PATH {
-        let detail = "the keys on the way are longer than 64 KiB together";
-        return Err(Error::with_detail(ErrorKind::TooDeep, detail));
+        return Err(too_long());
     }
     Ok(())
+}
+
+pub(crate) fn too_long() -> Error {
+    Error::with_detail(ErrorKind::TooDeep, "the keys on the way are longer than 64 KiB together")
 }
 
 /// What is told on a walk that makes no tree.

@@ -288,6 +288,7 @@ fn the_doctor_answers_1_when_something_is_bad_and_mends_it_when_told_to() {
     assert!(!text.contains(['!', '✗']) && text.contains("✓ file"), "{text}");
     chmod(&place.path(".config/sops/age/keys.txt"), 0o644);
     let json: serde_json::Value = serde_json::from_str(&doctor(1, &["--json"])).unwrap();
+    serde_json::from_str::<serde_json::Value>(&doctor(1, &["--json", "--fix"])).expect("one document");
     let bad: Vec<_> = json["findings"].as_array().unwrap().iter().filter(|found| found["verdict"] == "bad").collect();
     assert_eq!((bad.len(), &bad[0]["topic"]), (1, &"key-files".into()));
     assert!(bad[0]["fix"].as_str().unwrap().starts_with("chmod 600"), "{json}");
@@ -379,4 +380,114 @@ fn an_output_type_counts_only_when_something_is_written() {
     let before = read(place.path("a.enc.json"));
     set(1, r#""changed""#);
     assert_eq!(read(place.path("a.enc.json")), before);
+}
+
+#[test]
+fn nothing_of_a_file_moves_the_cursor_or_forges_a_line() {
+    let place = Place::new();
+    let text = String::from_utf8(read(place.path(SEALED))).unwrap();
+    let rule = text.replace("\"_unencrypted\"", r#""_u\u001b[31m\nMAC:           verified""#);
+    place.put("rule.json", rule.as_bytes());
+    let leaf = r#""x_unencrypted": "a\u009b31m\u202eb\u007f", "y": "ENC[AES256_GCM,data:,iv:,tag:\u001b]52;c,type:\u001b[31m]","#;
+    place.put("leaf.json", text.replacen('{', &format!("{{{leaf}"), 1).as_bytes());
+    for args in [
+        &["inspect", "rule.json"][..],
+        &["textconv", "rule.json"],
+        &["textconv", "leaf.json"],
+        &["inspect", "leaf.json"],
+        &["check", "leaf.json"],
+    ] {
+        let output = place.sopskit(args).output().unwrap();
+        let shown = String::from_utf8(output.stdout).unwrap();
+        let moves = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(
+            !shown.contains(moves) && !shown.lines().any(|line| line == "MAC:           verified"),
+            "{args:?}: {shown:?}"
+        );
+        assert!(!shown.is_empty());
+    }
+}
+
+#[test]
+fn a_reader_that_closes_early_is_no_failure() {
+    let place = Place::new();
+    let members: String = (0..3000).map(|number| format!("\"k{number}\": \"in clear\",")).collect();
+    let text = String::from_utf8(read(place.path(SEALED))).unwrap();
+    place.put("many.json", text.replacen('{', &format!("{{{members}"), 1).as_bytes());
+    let line = format!("{} check many.json many.json many.json | head -1", env!("CARGO_BIN_EXE_sopskit"));
+    let output = Command::new("sh").args(["-c", &line]).current_dir(place.folder.path()).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+#[test]
+fn a_hostile_file_cannot_make_the_output_large() {
+    let place = Place::new();
+    let text = String::from_utf8(read(place.path(SEALED))).unwrap();
+    let long = "k".repeat(300_000);
+    let leaves: Vec<_> = (0..3000).map(|number| format!("\"{number}\": 1")).collect();
+    place.put("long.json", text.replacen('{', &format!("{{\"{long}\": {{{}}},", leaves.join(",")), 1).as_bytes());
+    for command in ["inspect", "check", "textconv"] {
+        let output = place.sopskit(&[command, "long.json"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{command}");
+        assert!(output.stdout.len() + output.stderr.len() < 100_000, "{command}: {}", output.stdout.len());
+    }
+    place.seal("wide.enc.json", r#"{"a": {"b": {"c": [1, 2, 3]}}}"#);
+    let wide = String::from_utf8(read(place.path("wide.enc.json"))).unwrap().replacen(
+        "{\n\t",
+        &format!("{{\n{}", " ".repeat(255)),
+        1,
+    );
+    place.put("wide.enc.json", wide.as_bytes());
+    place.run(0, &["set", "wide.enc.json", r#"["z"]"#, "1"]);
+    assert!(read(place.path("wide.enc.json")).len() < 4000);
+}
+
+#[test]
+fn files_of_others_in_the_temporary_folder_are_not_overwritten() {
+    let place = Place::new();
+    place.put("precious", b"precious");
+    let line = format!("ln {} $(dirname {{}})/x", place.path("precious").display());
+    place.run(0, &["exec-file", "--no-fifo", SEALED, &line]);
+    assert_eq!(read(place.path("precious")), b"precious");
+    place.nothing_is_left();
+}
+
+#[test]
+fn a_program_is_told_to_end_before_it_is_ended() {
+    let place = Place::new();
+    let marker = place.path("started");
+    let line =
+        format!("trap 'echo told > {0}.told; exit' TERM; echo > {0}; while :; do sleep 0.02; done", marker.display());
+    let mut child = place.sopskit(&["exec-file", "--no-fifo", SEALED, &line]).spawn().unwrap();
+    while !marker.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(85));
+    assert!(place.path("started.told").exists());
+    place.nothing_is_left();
+}
+
+#[test]
+fn the_doctor_mends_files_only_and_goes_on_when_one_thing_fails() {
+    let place = Place::new();
+    let doctor = |key_file: &std::path::Path| {
+        let mut command = place.sopskit(&["doctor", "--fix", "--yes"]);
+        command.env("SOPS_AGE_KEY_FILE", key_file).env("PATH", "").output().unwrap()
+    };
+    fs::create_dir(place.path("folder")).unwrap();
+    chmod(&place.path("folder"), 0o755);
+    doctor(&place.path("folder"));
+    assert_eq!(mode(&place.path("folder")), 0o755);
+    let before = mode(std::path::Path::new("/dev/null"));
+    doctor(std::path::Path::new("/dev/null"));
+    assert_eq!(mode(std::path::Path::new("/dev/null")), before);
+    // Behind a link it is the file that is mended.
+    place.put("real.txt", identity_text("alice").as_bytes());
+    chmod(&place.path("real.txt"), 0o644);
+    std::os::unix::fs::symlink(place.path("real.txt"), place.path("link.txt")).unwrap();
+    let output = doctor(&place.path("link.txt"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(mode(&place.path("real.txt")), 0o600);
 }

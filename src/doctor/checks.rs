@@ -3,13 +3,14 @@
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Doctor, Finding, Fix, Topic, quoted};
 use crate::config::{Config, ConfigSearch};
 use crate::document::{Document, EncryptedDocument};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{self, Readers};
 use crate::keys::{Identities, KeyOutcome, KeyService as _, NewIdentity, Recipients};
 use crate::tree::{Map, Value};
@@ -68,7 +69,8 @@ impl Doctor {
         const TOPIC: Topic = Topic::KeyFiles;
         let check = |path: &Path| {
             let chmod = format!("chmod 600 {}", quoted(path));
-            let fix = Fix::Mode(path.to_owned(), KEY_FILE_MODE);
+            // Of a link, the file that it leads to.
+            let fix = Fix::Mode(std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()), KEY_FILE_MODE);
             match fs::check_private(path) {
                 Ok(None) => None,
                 Ok(Some(Readers::Owner)) => {
@@ -78,7 +80,12 @@ impl Doctor {
                     let text = format!("{}: other users can read the identities in it", path.display());
                     Some(Finding::bad(TOPIC, text, chmod).with(fix))
                 }
-                Err(error) => Some(Finding::bad(TOPIC, error.to_string(), chmod).with(fix)),
+                Err(error) if error.kind() == ErrorKind::NotPrivate => {
+                    Some(Finding::bad(TOPIC, error.to_string(), chmod).with(fix))
+                }
+                Err(error) => {
+                    Some(Finding::bad(TOPIC, error.to_string(), "look at who can read it, and where it lies"))
+                }
             }
         };
         self.environment.key_files().iter().filter_map(|path| check(path)).collect()
@@ -218,16 +225,13 @@ fn version(program: &Path) -> io::Result<String> {
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()?;
-    let deadline = Instant::now() + PATIENCE;
-    while child.try_wait()?.is_none() {
-        if Instant::now() > deadline {
-            child.kill()?;
-            child.wait()?;
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    let printed = child.stdout.map(|stdout| fs::read_wiped(io::Read::take(stdout, 1024), 1024)).transpose()?;
+    let Some(stdout) = child.stdout.take() else { return Err(io::ErrorKind::InvalidData.into()) };
+    let (sender, receiver) = mpsc::channel();
+    // A program can leave another one behind that keeps its output open.
+    thread::spawn(move || sender.send(fs::read_wiped(io::Read::take(stdout, 1024), 1024)));
+    let printed = receiver.recv_timeout(PATIENCE);
+    let _ = child.kill().and_then(|()| child.wait());
+    let printed = printed.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map(Some)?;
     let line = printed.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
     let line: String = line.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
     if line.is_empty() { Err(io::ErrorKind::InvalidData.into()) } else { Ok(line) }

@@ -3,7 +3,8 @@
 use std::fs as std_fs;
 use std::path::Path;
 
-use super::{Doctor, Finding, Fix, Topic, quoted};
+use super::{Doctor, Finding, Fix, Topic, Verdict, quoted};
+use crate::error::ErrorKind;
 use crate::fs::{self, Readers};
 use crate::keys::Identities;
 use crate::storage::{FileStorage, StorageOptions, TokenStorage, open_storage};
@@ -22,7 +23,7 @@ impl Doctor {
         }
         findings.extend(files(&directory).iter().filter_map(|(path, mode)| {
             let finding = privacy(path, fs::check_private(path), *mode);
-            (finding.fix.is_some()).then_some(finding)
+            (finding.verdict != Verdict::Good).then_some(finding)
         }));
         let options = StorageOptions::new(self.environment.clone()).directory(&directory).keys(identities);
         match open_storage("sops", options) {
@@ -58,13 +59,14 @@ fn files(directory: &Path) -> Vec<(std::path::PathBuf, u32)> {
 
 fn privacy(path: &Path, readers: crate::error::Result<Option<Readers>>, mode: u32) -> Finding {
     let chmod = format!("chmod {mode:o} {}", quoted(path));
-    let fix = Fix::Mode(path.to_owned(), mode);
+    let fix = Fix::Mode(std_fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()), mode);
     match readers {
         Ok(Some(Readers::Others)) => {
             Finding::warning(TOPIC, format!("{}: other users can read it", path.display()), chmod).with(fix)
         }
         Ok(_) => Finding::good(TOPIC, format!("{}: for its owner only", path.display())),
-        Err(error) => Finding::bad(TOPIC, error.to_string(), chmod).with(fix),
+        Err(error) if error.kind() == ErrorKind::NotPrivate => Finding::bad(TOPIC, error.to_string(), chmod).with(fix),
+        Err(error) => Finding::bad(TOPIC, error.to_string(), "look at what lies there, and who can read it"),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::metadata::{MasterKey, Metadata, SOPS};
 use crate::path::{KeyPath, Segment};
 use crate::rules::Rule;
 use crate::tree::{Map, Value};
+use crate::walk::{MAX_PATH, too_long};
 
 /// How an encrypted value begins.
 const SEALED: &str = "ENC[";
@@ -84,7 +85,7 @@ impl EncryptedDocument {
             null: 0,
             faults: metadata_faults(&self.metadata),
         };
-        let mut walk = Walk { rule: self.metadata.rule(), path: Vec::new(), inspection };
+        let mut walk = Walk { rule: self.metadata.rule(), path: Vec::new(), length: 0, inspection };
         walk.object(&self.tree, false);
         walk.inspection
     }
@@ -94,15 +95,24 @@ impl EncryptedDocument {
 struct Walk<'a> {
     rule: &'a Rule,
     path: Vec<Segment>,
+    /// How long the keys of the path are together.
+    length: usize,
     inspection: Inspection,
 }
 
 impl Walk<'_> {
     fn object(&mut self, map: &Map, matched: bool) {
         for (key, value) in map.iter() {
-            self.path.push(Segment::Key(key.to_owned()));
-            self.value(value, matched || self.rule.matches(key));
-            self.path.pop();
+            self.length += key.len() + 1;
+            if self.length > MAX_PATH {
+                // Told at the object, and nothing below it is looked at: no sops opens that either.
+                self.fault(too_long());
+            } else {
+                self.path.push(Segment::Key(key.to_owned()));
+                self.value(value, matched || self.rule.matches(key));
+                self.path.pop();
+            }
+            self.length -= key.len() + 1;
         }
     }
 

@@ -55,7 +55,7 @@ impl EncryptedDocument {
         match opening.is_representable {
             true => Ok(Bytes::from(std::mem::take(&mut *opening.writer.finish()).into_bytes())),
             // It fails there too, and tells the place.
-            false => format.write(self.decrypt(keys)?.tree(), indent),
+            false => format.write(self.open_under(data_key)?.0.tree(), indent),
         }
     }
 }

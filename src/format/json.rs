@@ -28,7 +28,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Map> {
     parse_with(Reader::new(bytes)?)
 }
 
-/// As [`parse`], of an encrypted file, whose text is no secret.
+/// As [`parse`], of an encrypted file: strings are parts of one copy of the text.
 pub(crate) fn parse_sealed(bytes: &[u8]) -> Result<Map> {
     let reader = Reader::new(bytes)?;
     let copy = Some(Shared::from(reader.text));
@@ -67,7 +67,7 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     open: usize,
-    /// A copy of the text that strings are parts of, where it is no secret.
+    /// A copy of the text that strings are parts of.
     copy: Option<Shared>,
     /// Keys that were read of late: many objects have the same ones.
     keys: Vec<Option<Shared>>,
@@ -230,8 +230,7 @@ impl<'a> Reader<'a> {
                 Some(part) => Text::public(part),
                 None => Text::public(text),
             },
-            (Cow::Owned(text), Some(_)) => Text::public(&*text),
-            (text, None) => Text::from(text.into_owned()),
+            (text, _) => Text::from(text.into_owned()),
         })
     }
 

@@ -86,36 +86,46 @@ pub(crate) fn check_directory(path: &Path) -> Result<Option<Readers>> {
     }
 }
 
-/// Looks at a file that only this user, or root, may write. `None` where there is none.
+/// Looks at a file that only this user, or root, may write. `None` where there is none, and for what is no regular file.
 ///
 /// # Errors
 /// [`ErrorKind::NotPrivate`], [`ErrorKind::Read`].
 #[cfg(feature = "doctor")]
 pub(crate) fn check_private(path: &Path) -> Result<Option<Readers>> {
     match fs::metadata(path) {
-        Ok(about) => readers(path, &about).map(Some),
+        Ok(about) if about.is_file() => readers(path, &about).map(Some),
+        Ok(_) => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io(ErrorKind::Read, path, error)),
     }
 }
 
-/// Sets the mode of a file or directory. Links are not followed.
+/// Sets the mode of a regular file or a directory, and of nothing else. Links are not followed.
 ///
 /// # Errors
 /// [`ErrorKind::Write`].
-#[cfg(feature = "doctor")]
+#[cfg(all(feature = "doctor", unix))]
 pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
+    use rustix::fs::OFlags;
     let set = || {
-        if fs::symlink_metadata(path)?.is_symlink() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a link"));
+        let mut options = fs::OpenOptions::new();
+        let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or_default();
+        std::os::unix::fs::OpenOptionsExt::custom_flags(options.read(true), flags);
+        // What was opened is what is looked at and changed, whatever takes its place meanwhile.
+        let file = options.open(path)?;
+        let about = file.metadata()?;
+        if !about.is_file() && !about.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is neither a file nor a directory"));
         }
-        #[cfg(unix)]
-        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))?;
-        #[cfg(not(unix))]
-        let _ = mode;
-        Ok(())
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
     };
     set().map_err(|error| Error::io(ErrorKind::Write, path, error))
+}
+
+/// Elsewhere there are no modes.
+#[cfg(all(feature = "doctor", not(unix)))]
+pub(crate) fn set_mode(path: &Path, _: u32) -> Result<()> {
+    Err(Error::io(ErrorKind::Write, path, io::ErrorKind::Unsupported.into()))
 }
 
 /// Makes a directory, and those above it, for its owner only.

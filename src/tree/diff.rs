@@ -25,6 +25,18 @@ impl Difference {
     }
 }
 
+impl Drop for Difference {
+    fn drop(&mut self) {
+        match self {
+            Difference::Added(_, value) | Difference::Removed(_, value) => edit::wipe_number(value),
+            Difference::Changed(_, old, new) => {
+                edit::wipe_number(old);
+                edit::wipe_number(new);
+            }
+        }
+    }
+}
+
 /// The differences, in the order of the first tree, with what is new behind. Objects and arrays are followed; what is added or removed is told by its leaves.
 pub(crate) fn differences(old: &Map, new: &Map) -> Vec<Difference> {
     let mut diff = Diff { path: Vec::new(), found: Vec::new() };

@@ -224,7 +224,7 @@ pub(crate) fn wipe_numbers(map: &mut Map) {
     map.values_mut().for_each(wipe_number);
 }
 
-fn wipe_number(value: &mut Value) {
+pub(super) fn wipe_number(value: &mut Value) {
     use zeroize::Zeroize as _;
     match value {
         Value::Bool(flag) => flag.zeroize(),

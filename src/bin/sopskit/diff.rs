@@ -14,6 +14,8 @@ use crate::keys;
 
 /// How an encrypted value begins.
 const SEALED: &str = "ENC[";
+/// How long the keys on the way to a value may be together, in bytes.
+const MAX_PATH: usize = 64 * 1024;
 /// How much of the tag of an encrypted value is shown: enough to tell two apart.
 const MARK: usize = 12;
 
@@ -32,7 +34,7 @@ pub(crate) fn diff(command: &Diff, global: &Global) -> Result<(), Failure> {
     if lines.len() == 2 {
         return Ok(());
     }
-    print((lines.join("\n") + "\n").as_bytes())?;
+    print(crate::files::lines(lines).as_bytes())?;
     if command.exit_code { Err(Failure::silent(exit::GENERIC)) } else { Ok(()) }
 }
 
@@ -88,7 +90,7 @@ fn shown(value: &Value, show: bool) -> Result<String, Failure> {
     // As an item of an array, so that a string has its quotes.
     let json = Format::Json.write_value(&Value::from(vec![value.clone()]), Indent::Spaces(0))?;
     let text = String::from_utf8_lossy(&json);
-    let inside = text.trim().trim_start_matches('[').trim_end_matches(']');
+    let inside = text.trim().strip_prefix('[').and_then(|inside| inside.strip_suffix(']')).unwrap_or_default();
     Ok(inside.lines().map(str::trim).collect::<Vec<_>>().join(" ").trim().to_owned())
 }
 
@@ -118,7 +120,7 @@ pub(crate) fn textconv(command: &Textconv, global: &Global) -> Result<(), Failur
     }
     lines.push(format!("rule: {}", sealed.metadata().rule()));
     lines.extend(sealed.metadata().key_groups().flatten().map(|wrapped| format!("opens with: {}", wrapped.key())));
-    print((lines.join("\n") + "\n").as_bytes())
+    print(crate::files::lines(lines).as_bytes())
 }
 
 /// An encrypted value by its type and a part of its tag: as long as a value does not change, neither do these.
@@ -127,7 +129,10 @@ fn as_sealed(value: &Value) -> Result<String, Failure> {
         Some(text) if text.starts_with(SEALED) => {
             let after = |mark: &str| text.split_once(mark).map(|(_, rest)| rest).unwrap_or_default();
             let tag: String = after(",tag:").chars().take(MARK).collect();
-            Ok(format!("encrypted {} {tag}", after(",type:").trim_end_matches(']')))
+            let kind = after(",type:").trim_end_matches(']');
+            let is_sound = kind.len() < MARK && kind.chars().all(|c| c.is_ascii_lowercase());
+            let is_sound = is_sound && tag.chars().all(|c| c.is_ascii_alphanumeric() || ['+', '/', '='].contains(&c));
+            Ok(if is_sound { format!("encrypted {kind} {tag}") } else { String::from("malformed") })
         }
         _ => shown(value, true),
     }
@@ -145,6 +150,11 @@ fn leaves(map: &Map, path: &mut Vec<Segment>, tell: &mut Tell<'_>) -> Result<(),
 }
 
 fn leaf(value: &Value, path: &mut Vec<Segment>, tell: &mut Tell<'_>) -> Result<(), Failure> {
+    // Each leaf is told with all keys on the way to it.
+    let length = |segment: &Segment| if let Segment::Key(key) = segment { key.len() } else { 0 };
+    if path.iter().map(length).sum::<usize>() > MAX_PATH {
+        return Err(Failure::new(exit::GENERIC, "the keys on the way to a value are longer than 64 KiB together"));
+    }
     match value {
         Value::Object(map) if !map.is_empty() => leaves(map, path, tell),
         Value::Array(items) if !items.is_empty() => items.iter().enumerate().try_for_each(|(index, item)| {

@@ -6,7 +6,7 @@ use sopskit::{Doctor, Environment, Finding, Format, Indent, Map, Value, Verdict}
 
 use crate::args::{DoctorCommand, Global};
 use crate::exit::{self, Failure};
-use crate::files::print;
+use crate::files::{print, printable};
 
 pub(crate) fn run(command: &DoctorCommand, global: &Global) -> Result<(), Failure> {
     let mut doctor = Doctor::new(environment(global)).with_programs();
@@ -17,15 +17,23 @@ pub(crate) fn run(command: &DoctorCommand, global: &Global) -> Result<(), Failur
         doctor = doctor.token_directory(directory);
     }
     let mut findings = doctor.examine();
-    show(&findings, command.json)?;
-    if command.fix && mend(&findings, command.yes)? {
-        findings = doctor.examine();
-        println!();
+    let fixes = command.fix && findings.iter().any(|finding| finding.fix.is_some());
+    // One document, where it is for a program.
+    if !(fixes && command.json) {
         show(&findings, command.json)?;
     }
-    match findings.iter().filter(|finding| finding.verdict == Verdict::Bad).count() {
-        0 => Ok(()),
-        _ => Err(Failure::silent(exit::GENERIC)),
+    let mut all_mended = true;
+    if fixes {
+        all_mended = mend(&findings, command.yes);
+        findings = doctor.examine();
+        if !command.json {
+            print(b"\n")?;
+        }
+        show(&findings, command.json)?;
+    }
+    match all_mended && findings.iter().all(|finding| finding.verdict != Verdict::Bad) {
+        true => Ok(()),
+        false => Err(Failure::silent(exit::GENERIC)),
     }
 }
 
@@ -54,8 +62,9 @@ fn as_text(finding: &Finding, colour: bool) -> String {
         Verdict::Bad => ("✗", 31),
     };
     let mark = if colour { format!("\x1b[{code}m{mark}\x1b[0m") } else { mark.to_owned() };
-    let remedy = finding.remedy.as_ref().map(|remedy| format!("{:14}→ {remedy}\n", "")).unwrap_or_default();
-    format!("{mark} {:<11} {}\n{remedy}", finding.topic.as_str(), finding.text)
+    let remedy =
+        finding.remedy.as_ref().map(|remedy| format!("{:14}→ {}\n", "", printable(remedy))).unwrap_or_default();
+    format!("{mark} {:<11} {}\n{remedy}", finding.topic.as_str(), printable(&finding.text))
 }
 
 fn as_json(finding: &Finding) -> Map {
@@ -69,20 +78,22 @@ fn as_json(finding: &Finding) -> Map {
     ])
 }
 
-/// Asks for each thing that can be mended from here, and mends it. Says whether anything was.
-fn mend(findings: &[Finding], yes: bool) -> Result<bool, Failure> {
-    let mut mended = false;
+/// Asks for each thing that can be mended from here, and mends it. Says whether all went well that was agreed to.
+fn mend(findings: &[Finding], yes: bool) -> bool {
+    let mut went_well = true;
     for fix in findings.iter().filter_map(|finding| finding.fix.as_ref()) {
         if !yes {
-            eprint!("{fix}? [y/N] ");
+            eprint!("{}? [y/N] ", printable(&fix.to_string()));
             let mut answer = String::new();
             let read = io::stdin().read_line(&mut answer);
             if read.is_err() || !["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()) {
                 continue;
             }
         }
-        fix.apply()?;
-        mended = true;
+        if let Err(error) = fix.apply() {
+            eprintln!("sopskit: {error}");
+            went_well = false;
+        }
     }
-    Ok(mended)
+    went_well
 }

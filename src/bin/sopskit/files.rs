@@ -95,6 +95,18 @@ pub(crate) fn read_sealed(file: &Path) -> Result<EncryptedDocument, Failure> {
     Ok(EncryptedDocument::parse(&bytes).map_err(|error| error.in_file(file))?)
 }
 
+/// Text of a file, made fit for a terminal: what would move the cursor, turn the direction or begin a line is escaped.
+pub(crate) fn printable(text: &str) -> String {
+    // What Rust would escape is no letter or sign of its own.
+    let moves = |c: &char| !['\'', '"', '\\'].contains(c) && c.escape_debug().len() > 1;
+    text.chars().map(|c| if moves(&c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
+}
+
+/// Lines for a terminal.
+pub(crate) fn lines(lines: impl IntoIterator<Item = String>) -> String {
+    lines.into_iter().map(|line| printable(&line) + "\n").collect()
+}
+
 /// Writes to standard output.
 pub(crate) fn print(content: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();

@@ -7,7 +7,7 @@ use sopskit::{EncryptedDocument, Error, Format, Indent, Inspection, Map, Value};
 
 use crate::args::{Check, Inspect};
 use crate::exit::{self, Failure};
-use crate::files::{named, print, read_sealed};
+use crate::files::{lines, named, print, read_sealed};
 
 pub(crate) fn inspect(command: &Inspect) -> Result<(), Failure> {
     let file = named(command.file.as_deref())?;
@@ -31,7 +31,7 @@ pub(crate) fn check(command: &Check) -> Result<(), Failure> {
         let faults = faults(file);
         unsound += usize::from(!faults.is_empty());
         for fault in faults {
-            println!("{fault}");
+            print(lines([fault]).as_bytes())?;
         }
     }
     match unsound {
@@ -89,7 +89,7 @@ fn as_text(file: &Path, sealed: &EncryptedDocument, inspection: &Inspection) -> 
     lines.push(format!("in clear:      {}", counts(inspection.in_clear().collect())));
     lines.push(format!("never sealed:  {} empty strings, {} null", inspection.empty(), inspection.null()));
     lines.extend(inspection.faults().iter().map(|fault| format!("fault:         {fault}")));
-    lines.join("\n") + "\n"
+    crate::files::lines(lines)
 }
 
 fn as_json(sealed: &EncryptedDocument, inspection: &Inspection) -> Map {

@@ -9,7 +9,7 @@ use sopskit::{
 
 use crate::args::{Global, TokenAction, TokenCommand};
 use crate::exit::{self, Failure};
-use crate::files::print;
+use crate::files::{print, printable};
 use crate::{encrypt, keys};
 
 pub(crate) fn run(command: &TokenCommand, global: &Global) -> Result<(), Failure> {
@@ -70,13 +70,6 @@ fn open(command: &TokenCommand, global: &Global) -> Result<Box<dyn TokenStorage>
         options = options.encrypt_all();
     }
     Ok(open_storage(&command.storage, options)?)
-}
-
-/// A name that moves no cursor.
-fn printable(name: &str) -> String {
-    // What Rust would escape is no letter or sign of its own: a control, a mark that turns the direction.
-    let moves = |c: &char| !['\'', '"', '\\'].contains(c) && c.escape_debug().len() > 1;
-    name.chars().map(|c| if moves(&c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
 }
 
 fn as_text(provider: &str, status: &TokenStatus, now: DateTime<Utc>) -> String {

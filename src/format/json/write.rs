@@ -7,6 +7,11 @@ use super::scan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tree::{Map, Value};
 
+/// The widest indent that is taken from a file.
+const MAX_SEEN: u8 = 16;
+/// How much room is made at first, at most, in bytes: more as it is needed.
+const MAX_ROOM: usize = 256 * 1024 * 1024;
+
 /// How the lines of a JSON file are indented.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Indent {
@@ -28,7 +33,8 @@ impl Indent {
         let line = &line[newline + 1..];
         let spaces = line.iter().take_while(|&&byte| byte == b' ').count();
         match (line.get(spaces), u8::try_from(spaces)) {
-            (Some(b'"'), Ok(spaces)) => Indent::Spaces(spaces),
+            // Not more: each line of a deep document would be written with that many for each level.
+            (Some(b'"'), Ok(spaces @ ..=MAX_SEEN)) => Indent::Spaces(spaces),
             _ => Indent::Tab,
         }
     }
@@ -169,7 +175,7 @@ pub(crate) struct Outer {
 impl Writer {
     /// For a text of about this length. A negative zero has a spelling of its own in each kind of file.
     fn new(indent: Indent, negative_zero: &'static str, length: usize) -> Self {
-        let out = Out(Zeroizing::new(String::with_capacity(length)));
+        let out = Out(Zeroizing::new(String::with_capacity(length.min(MAX_ROOM))));
         Writer { out, line: String::from("\n"), unit: indent.unit(), negative_zero, is_first: true }
     }
 

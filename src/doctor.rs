@@ -6,6 +6,7 @@ mod tokens;
 
 use std::path::{Path, PathBuf};
 
+use crate::error::Error;
 use crate::keys::{Environment, Identities};
 
 pub use fix::Fix;
@@ -170,11 +171,16 @@ impl Doctor {
         let (config, found) = self.check_config(&identities);
         findings.extend(found);
         findings.extend(self.file.as_deref().map(|file| self.check_file(file, config.as_ref(), &identities)));
-        findings.extend(self.check_round_trip(&identities));
+        findings.push(self.check_round_trip(&identities));
         findings.extend(self.check_tokens(identities));
         findings.extend(self.check_sops());
         findings
     }
+}
+
+/// What an error says, without a list behind it.
+fn first_line(error: &Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 /// A path for a shell.

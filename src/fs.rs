@@ -47,14 +47,20 @@ pub fn read_file(path: impl AsRef<Path>) -> Result<Bytes> {
 pub(crate) fn read_at_most(path: &Path, limit: usize) -> Result<Bytes> {
     let read = || {
         let file = File::open(path)?;
-        let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(limit);
-        let bytes = read_wiped(file.take(limit as u64 + 1), length)?;
-        if bytes.len() > limit {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it is longer than {limit} bytes")));
-        }
-        Ok(bytes)
+        let length = file.metadata()?.len();
+        read_limited(&file, length, limit)
     };
     read().map_err(|error| Error::io(ErrorKind::Read, path, error))
+}
+
+/// Reads a file that says that it has `length` bytes, and must not have more than `limit`.
+fn read_limited(file: &File, length: u64, limit: usize) -> io::Result<Bytes> {
+    let room = usize::try_from(length).unwrap_or(usize::MAX).min(limit);
+    let bytes = read_wiped(file.take(limit as u64 + 1), room)?;
+    if bytes.len() > limit {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it is longer than {limit} bytes")));
+    }
+    Ok(bytes)
 }
 
 /// Reads to the end, as from standard input, into memory that is wiped on drop.

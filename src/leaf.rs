@@ -58,6 +58,11 @@ impl LeafType {
     }
 }
 
+/// Whether a text is meant to be an encrypted leaf, sound or not.
+pub(crate) fn looks_sealed(text: &str) -> bool {
+    text.starts_with("ENC[")
+}
+
 /// An encrypted leaf, taken apart. The ciphertext is still base64.
 pub(crate) struct Leaf<'a> {
     data: &'a str,

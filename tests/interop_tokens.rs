@@ -15,10 +15,9 @@ use serde_json::Value as Json;
 use sops::{Sops, for_each_sops};
 use sopskit::{Token, TokenStorage};
 use support::tokens::{Home, chmod, fresh, open, token};
-use support::{FIXTURES, identity_text, public_key, read};
+use support::{FIXTURES, identity_text, peer, public_key, read};
 
 const PYTHON: &str = "KSTLIB_PYTHON";
-const REQUIRE: &str = "SOPSKIT_REQUIRE_PEERS";
 
 /// What the peer does: arguments are the storage, its directory, the sops binary, a recipient, the work and a provider. A token comes and goes as JSON.
 const SCRIPT: &str = r#"
@@ -45,16 +44,6 @@ struct Kstlib<'a> {
     kind: &'a str,
 }
 
-fn python() -> Option<PathBuf> {
-    let python = std::env::var_os(PYTHON).map(PathBuf::from);
-    if python.is_none() {
-        let required = std::env::var(REQUIRE).is_ok_and(|required| required == "1");
-        assert!(!required, "{REQUIRE}=1, but {PYTHON} is not set");
-        let _ = writeln!(std::io::stderr(), "SKIPPED: {PYTHON} is not set, the real kstlib was not met");
-    }
-    python
-}
-
 impl Kstlib<'_> {
     #[track_caller]
     fn run(&self, work: &str, provider: &str, input: &[u8]) -> Json {
@@ -77,7 +66,7 @@ fn json(token: &Token) -> Json {
 
 /// Runs a check for each sops and each kind of files.
 fn for_each_peer(check: impl Fn(&Kstlib<'_>, &dyn TokenStorage) + Sync) {
-    let Some(python) = python() else { return };
+    let Some(python) = peer(PYTHON).map(PathBuf::from) else { return };
     for_each_sops(|sops| {
         for kind in ["sops", "file"] {
             let home = Home::new();

@@ -14,19 +14,12 @@ use std::process::{Command, Stdio};
 
 use sops::for_each_sops;
 use sopskit::{Format, NewIdentity};
-use support::identity_text;
+use support::{identity_text, peer};
 
 const AGE: &str = "AGE_BIN";
-const REQUIRE: &str = "SOPSKIT_REQUIRE_PEERS";
 
 fn age() -> Option<PathBuf> {
-    let age = std::env::var_os(AGE).map(PathBuf::from);
-    if age.is_none() {
-        let required = std::env::var(REQUIRE).is_ok_and(|required| required == "1");
-        assert!(!required, "{REQUIRE}=1, but {AGE} is not set");
-        let _ = writeln!(std::io::stderr(), "SKIPPED: {AGE} is not set, the real age was not met");
-    }
-    age
+    peer(AGE).map(PathBuf::from)
 }
 
 #[track_caller]

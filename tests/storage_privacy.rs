@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
-use sopskit::{ErrorKind, FileStorage, Identities, Map, MemoryStorage, SopsStorage, Token, TokenStorage, Value};
+use sopskit::{ErrorKind, FileStorage, Identities, MemoryStorage, SopsStorage, Token, TokenStorage, Value};
 use support::tokens::{Home, assert_passed, at, chmod, in_a_process, mode, token};
 use support::{public_key, read, recipients};
 
@@ -99,7 +99,7 @@ fn a_change_of_what_is_in_clear_is_noticed() {
 
 #[cfg(feature = "config")]
 mod by_creation_rule {
-    use sopskit::{Config, Environment, StorageOptions, open_storage};
+    use sopskit::{Config, Environment, Map, StorageOptions, open_storage};
     use support::{FIXTURES, identities};
 
     use super::*;

@@ -7,10 +7,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::{Doctor, Finding, Fix, Topic, quoted};
+use super::{Doctor, Finding, Fix, Topic, first_line, quoted};
 use crate::config::{Config, ConfigSearch};
 use crate::document::{Document, EncryptedDocument};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::fs::{self, Readers};
 use crate::keys::{Identities, KeyOutcome, KeyService as _, NewIdentity, Recipients};
 use crate::tree::{Map, Value};
@@ -29,11 +29,7 @@ impl Doctor {
             // A variable names a file that is not there: somebody meant it to be.
             let is_named = source.name().starts_with("SOPS_") && source.name().contains('(');
             match source.outcome() {
-                KeyOutcome::Identity(_) => {
-                    usable = true;
-                    findings.push(Finding::good(TOPIC, source.to_string()));
-                }
-                KeyOutcome::Deferred => {
+                KeyOutcome::Identity(_) | KeyOutcome::Deferred => {
                     usable = true;
                     findings.push(Finding::good(TOPIC, source.to_string()));
                 }
@@ -139,7 +135,6 @@ impl Doctor {
     pub(super) fn check_file(&self, file: &Path, config: Option<&Config>, identities: &Identities) -> Finding {
         const TOPIC: Topic = Topic::File;
         let name = file.display();
-        let first_line = |error: &Error| error.to_string().lines().next().unwrap_or_default().to_owned();
         if file.exists() {
             let opened = fs::read_file(file).and_then(|bytes| EncryptedDocument::parse(&bytes)?.decrypt(identities));
             return match opened.map_err(|error| error.in_file(file)) {
@@ -174,7 +169,7 @@ impl Doctor {
         Finding::bad(TOPIC, text, "add your own recipient to the rule, or get the identity")
     }
 
-    pub(super) fn check_round_trip(&self, identities: &Identities) -> Option<Finding> {
+    pub(super) fn check_round_trip(&self, identities: &Identities) -> Finding {
         const TOPIC: Topic = Topic::RoundTrip;
         let own: Vec<_> =
             identities.recipients().filter(|key| key.starts_with("age1") || key.starts_with("ssh-")).collect();
@@ -189,30 +184,24 @@ impl Doctor {
             EncryptedDocument::parse(sealed.as_bytes())?.decrypt(opens)?;
             Ok(own.len())
         };
-        Some(match trip() {
+        match trip() {
             Ok(0) => Finding::good(TOPIC, "encrypted and decrypted in memory, with a new identity"),
             Ok(count) => {
                 Finding::good(TOPIC, format!("encrypted for {count} of the identities above and decrypted, in memory"))
             }
             Err(error) => Finding::bad(TOPIC, error.to_string(), "report this, with the version of sopskit"),
-        })
+        }
     }
 
     pub(super) fn check_sops(&self) -> Option<Finding> {
         let program = self.environment.program("sops").filter(|_| self.programs)?;
-        let said = version(&program);
-        let text = match said {
-            Ok(text) => format!("{}: {text} (not needed here)", program.display()),
+        Some(match version(&program) {
+            Ok(text) => Finding::good(Topic::Sops, format!("{}: {text} (not needed here)", program.display())),
             Err(error) => {
                 let text = format!("{}: does not say its version: {error}", program.display());
-                return Some(Finding::warning(
-                    Topic::Sops,
-                    text,
-                    "nothing here needs it; for your own use, install it again",
-                ));
+                Finding::warning(Topic::Sops, text, "nothing here needs it; for your own use, install it again")
             }
-        };
-        Some(Finding::good(Topic::Sops, text))
+        })
     }
 }
 
@@ -231,8 +220,8 @@ fn version(program: &Path) -> io::Result<String> {
     thread::spawn(move || sender.send(fs::read_wiped(io::Read::take(stdout, 1024), 1024)));
     let printed = receiver.recv_timeout(PATIENCE);
     let _ = child.kill().and_then(|()| child.wait());
-    let printed = printed.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map(Some)?;
-    let line = printed.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+    let printed = printed.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let line = String::from_utf8_lossy(&printed);
     let line: String = line.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
     if line.is_empty() { Err(io::ErrorKind::InvalidData.into()) } else { Ok(line) }
 }

@@ -3,8 +3,8 @@
 use std::fs as std_fs;
 use std::path::Path;
 
-use super::{Doctor, Finding, Fix, Topic, Verdict, quoted};
-use crate::error::ErrorKind;
+use super::{Doctor, Finding, Fix, Topic, Verdict, first_line, quoted};
+use crate::error::{ErrorKind, Result};
 use crate::fs::{self, Readers};
 use crate::keys::Identities;
 use crate::storage::{FileStorage, StorageOptions, TokenStorage, open_storage};
@@ -57,7 +57,7 @@ fn files(directory: &Path) -> Vec<(std::path::PathBuf, u32)> {
     files
 }
 
-fn privacy(path: &Path, readers: crate::error::Result<Option<Readers>>, mode: u32) -> Finding {
+fn privacy(path: &Path, readers: Result<Option<Readers>>, mode: u32) -> Finding {
     let chmod = format!("chmod {mode:o} {}", quoted(path));
     let fix = Fix::Mode(std_fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()), mode);
     match readers {
@@ -83,10 +83,9 @@ fn load_all(storage: &dyn TokenStorage) -> Vec<Finding> {
         match storage.load(provider) {
             Ok(_) => loaded += 1,
             Err(error) => {
-                let text = error.to_string().lines().next().unwrap_or_default().to_owned();
                 let remedy =
                     format!("get a new token, or run: sopskit token load {} --show", quoted(Path::new(provider)));
-                findings.push(Finding::bad(TOPIC, text, remedy));
+                findings.push(Finding::bad(TOPIC, first_line(&error), remedy));
             }
         }
     }

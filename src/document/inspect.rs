@@ -5,15 +5,12 @@ use std::collections::BTreeMap;
 use super::EncryptedDocument;
 use crate::error::{Error, ErrorKind};
 use crate::keys;
-use crate::leaf::{Leaf, LeafType};
+use crate::leaf::{self, Leaf, LeafType};
 use crate::metadata::{MasterKey, Metadata, SOPS};
 use crate::path::{KeyPath, Segment};
 use crate::rules::Rule;
 use crate::tree::{Map, Value};
 use crate::walk::{MAX_PATH, too_long};
-
-/// How an encrypted value begins.
-const SEALED: &str = "ENC[";
 
 /// What can be said of an encrypted file without a key. By [`EncryptedDocument::inspect`].
 ///
@@ -142,10 +139,9 @@ impl Walk<'_> {
 
     /// A string that must be an encrypted leaf.
     fn sealed(&mut self, text: &str) {
-        let leaf = Leaf::parse(text).and_then(|leaf| leaf.ciphertext().map(|_| leaf));
-        match leaf {
+        match Leaf::parse(text).and_then(|leaf| leaf.ciphertext().map(|_| leaf)) {
             Ok(leaf) => *self.inspection.encrypted.entry(leaf.kind.name()).or_default() += 1,
-            Err(_) if !text.starts_with(SEALED) => {
+            Err(_) if !leaf::looks_sealed(text) => {
                 self.fault(Error::with_detail(ErrorKind::NotEncrypted, "it is a string in clear"));
             }
             Err(error) => self.fault(error),

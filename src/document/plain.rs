@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{EncryptOptions, EncryptedDocument};
-use crate::cipher::{Cipher, Nonces};
+use crate::cipher::{Cipher, Nonces, TooLong};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Format, Indent};
 use crate::keys::{self, KeyService, NoService, Recipients};
@@ -17,7 +17,7 @@ use crate::metadata::{Metadata, SOPS};
 use crate::path::{KeyPath, Segment};
 use crate::secret::{Bytes, DataKey, Text};
 use crate::tree::{self, Difference, Map, Value};
-use crate::walk::map_leaves;
+use crate::walk::{Visit, map_leaves};
 
 /// The plaintext of a file, with what is needed to encrypt it again. Wiped on drop; `Debug` shows keys and types only.
 ///
@@ -328,10 +328,9 @@ impl Document {
                 return in_clear(visit.value);
             }
             let Some((plain, kind)) = leaf::plain_bytes(visit.value) else { return Ok(Value::Null) };
-            let kind = match visit.companion.and_then(Value::as_str).filter(|sealed| !sealed.is_empty()) {
-                Some(sealed) if self.sealed_under_data_key => return Ok(public(sealed)),
-                Some(sealed) => leaf::kept_type(kind, sealed),
-                None => kind,
+            let kind = match kept(&visit, kind, self.sealed_under_data_key) {
+                Kept::Text(sealed) => return Ok(public(sealed)),
+                Kept::Type(kind) => kind,
             };
             if plain.is_empty() {
                 return Ok(Value::from(""));
@@ -367,6 +366,25 @@ pub(super) fn in_clear(value: &Value) -> Result<Value> {
     }
 }
 
+/// What a leaf keeps of the one that stood at its position, if its value did not change.
+pub(super) enum Kept<'a> {
+    Text(&'a str),
+    /// Under another data key, its type.
+    Type(LeafType),
+}
+
+pub(super) fn kept<'a>(visit: &Visit<'a>, kind: LeafType, sealed_under_data_key: bool) -> Kept<'a> {
+    match visit.companion.and_then(Value::as_str).filter(|sealed| !sealed.is_empty()) {
+        Some(sealed) if sealed_under_data_key => Kept::Text(sealed),
+        Some(sealed) => Kept::Type(leaf::kept_type(kind, sealed)),
+        None => Kept::Type(kind),
+    }
+}
+
+pub(super) fn too_long(_: TooLong) -> Error {
+    Error::with_detail(ErrorKind::NotRepresentable, "the value is too long to be encrypted")
+}
+
 /// The text of an encrypted leaf.
 fn public(sealed: &str) -> Value {
     Value::Text(Text::public(sealed))
@@ -381,9 +399,7 @@ pub(super) fn seal(
 ) -> Result<String> {
     let iv = nonces.next();
     let mut buffer = plain.to_vec();
-    let tag = cipher
-        .seal(&mut buffer, &iv, additional_data.as_bytes())
-        .map_err(|_| Error::with_detail(ErrorKind::NotRepresentable, "the value is too long to be encrypted"))?;
+    let tag = cipher.seal(&mut buffer, &iv, additional_data.as_bytes()).map_err(too_long)?;
     Ok(leaf::text(&buffer, &iv, &tag, kind))
 }
 

@@ -4,6 +4,7 @@
 
 use zeroize::Zeroizing;
 
+use super::plain::{self, Kept};
 use super::{Document, EncryptedDocument, check_mac};
 use crate::cipher::{Cipher, Nonces};
 use crate::error::{Error, ErrorKind, Result};
@@ -73,21 +74,9 @@ struct Opening {
     is_representable: bool,
 }
 
-impl Events for Opening {
-    type Outer = write::Outer;
-
-    fn open(&mut self, bracket: &'static str, key: Option<&str>) -> write::Outer {
-        self.lead(key);
-        self.writer.open(bracket)
-    }
-
-    fn close(&mut self, bracket: &'static str, outer: &write::Outer) {
-        self.writer.close(bracket, outer);
-    }
-
-    fn null(&mut self, key: Option<&str>) {
-        self.lead(key);
-        self.writer.raw("null");
+impl Leaves for Opening {
+    fn writer(&mut self) -> &mut Writer {
+        &mut self.writer
     }
 
     fn leaf(&mut self, visit: &Visit<'_>, key: Option<&str>) -> Result<()> {
@@ -120,20 +109,44 @@ impl Events for Opening {
 }
 
 impl Opening {
-    fn lead(&mut self, key: Option<&str>) {
-        lead(&mut self.writer, key);
-    }
-
     /// A value of any type. Comments are left out.
     fn put(&mut self, value: &Value, selected: bool, key: Option<&str>) -> Result<()> {
         self.mac.add(value, selected);
         if matches!(value, Value::Comment(_)) && key.is_none() {
             return Ok(());
         }
-        self.lead(key);
+        lead(&mut self.writer, key);
         // Told only when the MAC has been verified.
         self.is_representable &= self.writer.value(value).is_ok();
         Ok(())
+    }
+}
+
+/// What is done with each leaf; all else of a document is written alike in both directions.
+trait Leaves {
+    fn writer(&mut self) -> &mut Writer;
+    fn leaf(&mut self, visit: &Visit<'_>, key: Option<&str>) -> Result<()>;
+}
+
+impl<L: Leaves> Events for L {
+    type Outer = write::Outer;
+
+    fn open(&mut self, bracket: &'static str, key: Option<&str>) -> write::Outer {
+        lead(self.writer(), key);
+        self.writer().open(bracket)
+    }
+
+    fn close(&mut self, bracket: &'static str, outer: &write::Outer) {
+        self.writer().close(bracket, outer);
+    }
+
+    fn null(&mut self, key: Option<&str>) {
+        lead(self.writer(), key);
+        self.writer().raw("null");
+    }
+
+    fn leaf(&mut self, visit: &Visit<'_>, key: Option<&str>) -> Result<()> {
+        Leaves::leaf(self, visit, key)
     }
 }
 
@@ -183,8 +196,8 @@ impl Document {
     pub fn encrypt_to_text(&self) -> Result<String> {
         let mut metadata = self.metadata.clone();
         metadata.touch();
-        let plain = write::measure(&self.tree, self.indent);
-        let length = plain.length / 3 * 4 + plain.leaves * SEALED_LEAF;
+        let tree = write::measure(&self.tree, self.indent);
+        let length = tree.length / 3 * 4 + tree.leaves * SEALED_LEAF;
         let length = length + write::measure(metadata.fields(), self.indent).length;
         let mut sealing = Sealing {
             cipher: Cipher::new(&self.data_key),
@@ -198,7 +211,7 @@ impl Document {
         walk(&self.tree, Some(&self.sealed), metadata.rule(), &mut sealing)?;
         let Sealing { cipher, mut nonces, mac, mut writer, .. } = sealing;
         let aad = metadata.mac_additional_data();
-        metadata.set_mac(super::plain::seal(&cipher, &mut nonces, mac.finish().as_bytes(), &aad, LeafType::Str)?);
+        metadata.set_mac(plain::seal(&cipher, &mut nonces, mac.finish().as_bytes(), &aad, LeafType::Str)?);
         writer.metadata(SOPS, metadata.fields(), &outer)?;
         Ok(std::mem::take(&mut *writer.finish()))
     }
@@ -214,56 +227,41 @@ struct Sealing {
     keeps: bool,
 }
 
-impl Events for Sealing {
-    type Outer = write::Outer;
-
-    fn open(&mut self, bracket: &'static str, key: Option<&str>) -> write::Outer {
-        lead(&mut self.writer, key);
-        self.writer.open(bracket)
-    }
-
-    fn close(&mut self, bracket: &'static str, outer: &write::Outer) {
-        self.writer.close(bracket, outer);
-    }
-
-    fn null(&mut self, key: Option<&str>) {
-        lead(&mut self.writer, key);
-        self.writer.raw("null");
+impl Leaves for Sealing {
+    fn writer(&mut self) -> &mut Writer {
+        &mut self.writer
     }
 
     fn leaf(&mut self, visit: &Visit<'_>, key: Option<&str>) -> Result<()> {
         lead(&mut self.writer, key);
         if !visit.selected {
             self.mac.add(visit.value, false);
-            return self.writer.value(&super::plain::in_clear(visit.value)?);
+            return self.writer.value(&plain::in_clear(visit.value)?);
         }
-        let Some((plain, kind)) = leaf::plain_bytes(visit.value) else { return Ok(()) };
+        let Some((bytes, kind)) = leaf::plain_bytes(visit.value) else { return Ok(()) };
         let Sealing { cipher, nonces, mac, scratch, writer, keeps } = self;
         let mut write = || {
-            let kind = match visit.companion.and_then(Value::as_str).filter(|sealed| !sealed.is_empty()) {
-                Some(sealed) if *keeps => {
+            let kind = match plain::kept(visit, kind, *keeps) {
+                Kept::Text(sealed) => {
                     writer.string(sealed);
                     return Ok(());
                 }
-                Some(sealed) => leaf::kept_type(kind, sealed),
-                None => kind,
+                Kept::Type(kind) => kind,
             };
-            if plain.is_empty() {
+            if bytes.is_empty() {
                 writer.raw("\"\"");
                 return Ok(());
             }
-            let buffer = &mut scratch.of_length(plain.len())[..plain.len()];
-            buffer.copy_from_slice(&plain);
+            let buffer = &mut scratch.of_length(bytes.len())[..bytes.len()];
+            buffer.copy_from_slice(&bytes);
             let iv = nonces.next();
-            let tag = cipher.seal(buffer, &iv, visit.additional_data.as_bytes()).map_err(|_| {
-                Error::with_detail(ErrorKind::NotRepresentable, "the value is too long to be encrypted")
-            })?;
+            let tag = cipher.seal(buffer, &iv, visit.additional_data.as_bytes()).map_err(plain::too_long)?;
             let room = writer.room(leaf::text_length(buffer, kind) + 2);
             room.push('"');
             leaf::put_text(room, buffer, &iv, &tag, kind);
             room.push('"');
             Ok(())
         };
-        if kind == LeafType::Comment { write() } else { mac.add_beside(&plain, write) }
+        if kind == LeafType::Comment { write() } else { mac.add_beside(&bytes, write) }
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::lock;
+use super::private::{Links, no_regular_file, open_at_once};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The longest note that is read, in bytes.
@@ -76,18 +77,11 @@ pub(crate) fn read_note(path: &Path) -> Result<Option<String>> {
     }
 }
 
-/// Opens a regular file, and nothing else: links are not followed, pipes not waited for.
+/// Opens a regular file, and nothing else.
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    #[cfg(unix)]
-    {
-        use rustix::fs::OFlags;
-        let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or_default();
-        std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags);
-    }
-    let file = options.open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")),
+    match open_at_once(path, options, Links::Refuse)? {
+        (file, about) if about.is_file() => Ok(file),
+        _ => Err(no_regular_file()),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Files and directories that are nobody's business but their owner's.
 
-use std::fs::{self, DirBuilder, File, Metadata};
-use std::io::{self, Read as _};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{lock, read_wiped, temporary};
+use super::{lock, read_limited, temporary};
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Bytes;
 
@@ -30,16 +30,11 @@ impl PrivateFile {
     /// [`ErrorKind::NotPrivate`], [`ErrorKind::Read`], also for a link that leads nowhere.
     pub(crate) fn read(path: &Path, limit: usize) -> Result<Option<Self>> {
         let read = || {
-            let file = open_at_once(path)?;
-            let about = file.metadata()?;
+            let (file, about) = open_at_once(path, OpenOptions::new().read(true), Links::Follow)?;
             if !about.is_file() {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+                return Err(no_regular_file());
             }
-            let length = usize::try_from(about.len()).unwrap_or(usize::MAX).min(limit);
-            let bytes = read_wiped((&file).take(limit as u64 + 1), length)?;
-            if bytes.len() > limit {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it is longer than {limit} bytes")));
-            }
+            let bytes = read_limited(&file, about.len(), limit)?;
             Ok((file, bytes, about))
         };
         match read() {
@@ -57,16 +52,34 @@ impl PrivateFile {
     }
 }
 
-/// Opens a file without waiting: to open a pipe is else to wait for its other end.
-fn open_at_once(path: &Path) -> io::Result<File> {
-    let mut options = fs::OpenOptions::new();
-    options.read(true);
+/// Opens a file without waiting (to open a pipe is else to wait for its other end), and looks at what was opened, whatever takes its place meanwhile.
+pub(super) fn open_at_once(path: &Path, options: &mut OpenOptions, links: Links) -> io::Result<(File, Metadata)> {
     #[cfg(unix)]
     {
-        let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
-        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags);
+        use rustix::fs::OFlags;
+        let flags = match links {
+            Links::Follow => OFlags::NONBLOCK,
+            Links::Refuse => OFlags::NONBLOCK | OFlags::NOFOLLOW,
+        };
+        let flags = i32::try_from(flags.bits()).unwrap_or_default();
+        std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags);
     }
-    options.open(path)
+    #[cfg(not(unix))]
+    let _ = links;
+    let file = options.open(path)?;
+    let about = file.metadata()?;
+    Ok((file, about))
+}
+
+/// What becomes of a link at the end of a path that is opened.
+#[derive(Clone, Copy)]
+pub(super) enum Links {
+    Follow,
+    Refuse,
+}
+
+pub(super) fn no_regular_file() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")
 }
 
 fn is_link(path: &Path) -> bool {
@@ -106,14 +119,8 @@ pub(crate) fn check_private(path: &Path) -> Result<Option<Readers>> {
 /// [`ErrorKind::Write`].
 #[cfg(all(feature = "doctor", unix))]
 pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
-    use rustix::fs::OFlags;
     let set = || {
-        let mut options = fs::OpenOptions::new();
-        let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or_default();
-        std::os::unix::fs::OpenOptionsExt::custom_flags(options.read(true), flags);
-        // What was opened is what is looked at and changed, whatever takes its place meanwhile.
-        let file = options.open(path)?;
-        let about = file.metadata()?;
+        let (file, about) = open_at_once(path, OpenOptions::new().read(true), Links::Refuse)?;
         if !about.is_file() && !about.is_dir() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is neither a file nor a directory"));
         }

@@ -186,9 +186,9 @@ impl<F: Form> Directory<F> {
         for entry in std_fs::read_dir(&self.path).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
             let name = entry.file_name();
-            let split = |suffix: &'static str| Some((name.to_str()?.strip_suffix(suffix)?, suffix));
-            let Some((stem, suffix)) = self.suffixes.iter().find_map(|suffix| split(suffix)) else { continue };
-            if is_stem(stem) && (suffix == self.suffixes[0] || exists([entry.path()].into_iter())) {
+            let stem = self.suffixes.iter().find_map(|suffix| name.to_str()?.strip_suffix(suffix));
+            let Some(stem) = stem else { continue };
+            if is_stem(stem) && exists([entry.path()].into_iter()) {
                 names.insert(self.owner(stem)?.unwrap_or_else(|| stem.to_owned()));
             }
         }
@@ -268,12 +268,19 @@ impl<F: Form> Directory<F> {
 /// A token file, unless it has something else in it.
 fn open(path: &Path) -> Result<Option<PrivateFile>> {
     let file = PrivateFile::read(path, MAX_BYTES)?;
-    let name = path.to_string_lossy();
-    let can_be_other = name.ends_with(SEALED_OTHERWISE) && !name.ends_with(SEALED);
-    Ok(file.filter(|file| !can_be_other || Guess::of(&file.bytes) != Guess::SomethingElse))
+    Ok(file.filter(|file| !can_be_other(path) || Guess::of(&file.bytes) != Guess::SomethingElse))
 }
 
-/// Whether any of these is a token file, readable or not.
+/// Whether the name of a file does not say that it is a token.
+fn can_be_other(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    name.ends_with(SEALED_OTHERWISE) && !name.ends_with(SEALED)
+}
+
+/// Whether any of these is a token file, readable or not. It is read only where its name does not say so.
 fn exists(mut files: impl Iterator<Item = PathBuf>) -> bool {
-    files.any(|file| !matches!(open(&file), Ok(None)))
+    files.any(|file| match std_fs::symlink_metadata(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        _ => !can_be_other(&file) || !matches!(open(&file), Ok(None)),
+    })
 }

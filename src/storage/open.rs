@@ -146,13 +146,11 @@ impl StorageOptions {
             None => self.environment.recipients()?,
         };
         let keys = self.keys.unwrap_or_else(|| Box::new(Identities::from_environment(&self.environment)));
-        #[cfg(feature = "config")]
-        let mut plan = match self.config {
-            Some(config) => Plan::by_config(recipients, config),
-            None => Plan::by_search(recipients, self.environment),
-        };
-        #[cfg(not(feature = "config"))]
         let mut plan = Plan::by_search(recipients, self.environment);
+        #[cfg(feature = "config")]
+        if let Some(config) = self.config {
+            plan = plan.with_config(config);
+        }
         plan.encrypt_all = self.encrypt_all;
         Ok(SopsStorage::with_plan(directory, plan, keys).wait(self.wait))
     }

@@ -79,7 +79,7 @@ impl SopsStorage {
         config: Config,
         keys: impl KeyService + Send + Sync + 'static,
     ) -> Self {
-        SopsStorage::with_plan(directory.into(), Plan::by_config(None, config), Box::new(keys))
+        SopsStorage::with_plan(directory.into(), Plan::by_config(config), Box::new(keys))
     }
 
     pub(super) fn with_plan(directory: PathBuf, plan: Plan, keys: Box<dyn KeyService + Send + Sync>) -> Self {
@@ -137,8 +137,9 @@ impl Form for Sealed {
     }
 
     fn write(&self, token: &Token, path: &Path) -> Result<Bytes> {
-        let (options, recipients) = self.plan.of(token, path)?;
-        let document = Document::with_key_service(token.to_tree()?, &recipients, &options, &*self.keys)?;
+        let tree = token.to_tree()?;
+        let (options, recipients) = self.plan.of(&tree, path)?;
+        let document = Document::with_key_service(tree, &recipients, &options, &*self.keys)?;
         Ok(Bytes::from(document.encrypt_to_text()?.into_bytes()))
     }
 }

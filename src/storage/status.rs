@@ -5,10 +5,8 @@ use chrono::{DateTime, Utc};
 use super::Token;
 use super::token::read_time;
 use crate::document::EncryptedDocument;
+use crate::leaf::looks_sealed;
 use crate::tree::{Map, Value};
-
-/// How every encrypted value begins.
-const SEALED: &str = "ENC[";
 
 /// What can be said of a token without its secrets.
 ///
@@ -101,12 +99,12 @@ impl TokenStatus {
 }
 
 fn text<'a>(tree: &'a Map, key: &str) -> Option<&'a str> {
-    tree.get(key).and_then(Value::as_str).filter(|text| !text.starts_with(SEALED))
+    tree.get(key).and_then(Value::as_str).filter(|text| !looks_sealed(text))
 }
 
 fn in_clear(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.iter().all(in_clear),
-        value => !value.as_str().is_some_and(|text| text.starts_with(SEALED)),
+        value => !value.as_str().is_some_and(looks_sealed),
     }
 }

@@ -232,11 +232,6 @@ impl Token {
             others: self.others.clone(),
         }
     }
-
-    /// Fields that this release does not know.
-    pub(super) fn other_fields(&self) -> impl Iterator<Item = &str> {
-        self.others.keys()
-    }
 }
 
 /// A time as it is kept: Python, with which the files are shared, has microseconds.

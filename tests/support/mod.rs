@@ -7,6 +7,7 @@ pub mod terminal;
 pub mod tokens;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use sopskit::{EncryptOptions, Format, Identities, Indent, Recipients, Rule};
@@ -126,4 +127,19 @@ impl Case {
 /// The inputs that are JSON or binary; those in YAML are sealed files to this crate only.
 pub fn cases() -> Vec<Case> {
     folders(format!("{FIXTURES}/cases")).iter().filter_map(|folder| Case::load(folder)).collect()
+}
+
+/// Whether this variable, which leads to a real peer, is set; else a loud line says that a test did not meet it, and where
+/// `SOPSKIT_REQUIRE_PEERS=1` the test fails.
+#[track_caller]
+pub fn peer(variable: &str) -> Option<std::ffi::OsString> {
+    let value = std::env::var_os(variable);
+    if value.is_none() {
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        let required = std::env::var("SOPSKIT_REQUIRE_PEERS").is_ok_and(|required| required == "1");
+        assert!(!required, "SOPSKIT_REQUIRE_PEERS=1, but {variable} is not set");
+        // Not by eprintln!, which the test harness keeps to itself.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {variable} is not set, {test} did not meet its peer");
+    }
+    value
 }

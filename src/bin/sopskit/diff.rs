@@ -9,7 +9,7 @@ use sopskit::{
 
 use crate::args::{Diff, Global, Textconv};
 use crate::exit::{self, Failure};
-use crate::files::{print, read_sealed};
+use crate::files::{lines_of, named, print, read_sealed};
 use crate::keys;
 
 /// How an encrypted value begins.
@@ -34,7 +34,7 @@ pub(crate) fn diff(command: &Diff, global: &Global) -> Result<(), Failure> {
     if lines.len() == 2 {
         return Ok(());
     }
-    print(crate::files::lines(lines).as_bytes())?;
+    print(lines_of(lines).as_bytes())?;
     if command.exit_code { Err(Failure::silent(exit::GENERIC)) } else { Ok(()) }
 }
 
@@ -96,7 +96,7 @@ fn shown(value: &Value, show: bool) -> Result<String, Failure> {
 
 /// A line for each leaf, for `git diff`. What is not encrypted is printed as it is: that is no news to git.
 pub(crate) fn textconv(command: &Textconv, global: &Global) -> Result<(), Failure> {
-    let file = command.file.as_deref().ok_or_else(|| Failure::new(exit::NO_FILE, "no file is named"))?;
+    let file = named(command.file.as_deref())?;
     let bytes = sopskit::read_file(file)?;
     let sealed = match EncryptedDocument::parse(&bytes) {
         Ok(sealed) => sealed,
@@ -120,7 +120,7 @@ pub(crate) fn textconv(command: &Textconv, global: &Global) -> Result<(), Failur
     }
     lines.push(format!("rule: {}", sealed.metadata().rule()));
     lines.extend(sealed.metadata().key_groups().flatten().map(|wrapped| format!("opens with: {}", wrapped.key())));
-    print(crate::files::lines(lines).as_bytes())
+    print(lines_of(lines).as_bytes())
 }
 
 /// An encrypted value by its type and a part of its tag: as long as a value does not change, neither do these.

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use sopskit::{Bytes, Config, EncryptedDocument, Error, ErrorKind, Format, Indent};
 
 use crate::args::{Files, Global, Types};
@@ -95,6 +96,11 @@ pub(crate) fn read_sealed(file: &Path) -> Result<EncryptedDocument, Failure> {
     Ok(EncryptedDocument::parse(&bytes).map_err(|error| error.in_file(file))?)
 }
 
+/// A time, to the second.
+pub(crate) fn timestamp(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
 /// Text of a file, made fit for a terminal: what would move the cursor, turn the direction or begin a line is escaped.
 pub(crate) fn printable(text: &str) -> String {
     // What Rust would escape is no letter or sign of its own.
@@ -103,7 +109,7 @@ pub(crate) fn printable(text: &str) -> String {
 }
 
 /// Lines for a terminal.
-pub(crate) fn lines(lines: impl IntoIterator<Item = String>) -> String {
+pub(crate) fn lines_of(lines: impl IntoIterator<Item = String>) -> String {
     lines.into_iter().map(|line| printable(&line) + "\n").collect()
 }
 

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use chrono::SecondsFormat;
 use sopskit::{EncryptedDocument, Error, Format, Indent, Inspection, Map, Value};
 
 use crate::args::{Check, Inspect};
 use crate::exit::{self, Failure};
-use crate::files::{lines, named, print, read_sealed};
+use crate::files::{lines_of, named, print, read_sealed, timestamp};
 
 pub(crate) fn inspect(command: &Inspect) -> Result<(), Failure> {
     let file = named(command.file.as_deref())?;
@@ -31,7 +30,7 @@ pub(crate) fn check(command: &Check) -> Result<(), Failure> {
         let faults = faults(file);
         unsound += usize::from(!faults.is_empty());
         for fault in faults {
-            print(lines([fault]).as_bytes())?;
+            print(lines_of([fault]).as_bytes())?;
         }
     }
     match unsound {
@@ -53,7 +52,7 @@ fn faults(file: &Path) -> Vec<String> {
 
 fn as_text(file: &Path, sealed: &EncryptedDocument, inspection: &Inspection) -> String {
     let metadata = sealed.metadata();
-    let modified = metadata.last_modified().to_rfc3339_opts(SecondsFormat::Secs, true);
+    let modified = timestamp(metadata.last_modified());
     let mut lines = vec![
         format!("file:          {}", file.display()),
         format!("version:       sops {}", metadata.version()),
@@ -89,7 +88,7 @@ fn as_text(file: &Path, sealed: &EncryptedDocument, inspection: &Inspection) -> 
     lines.push(format!("in clear:      {}", counts(inspection.in_clear().collect())));
     lines.push(format!("never sealed:  {} empty strings, {} null", inspection.empty(), inspection.null()));
     lines.extend(inspection.faults().iter().map(|fault| format!("fault:         {fault}")));
-    crate::files::lines(lines)
+    lines_of(lines)
 }
 
 fn as_json(sealed: &EncryptedDocument, inspection: &Inspection) -> Map {
@@ -114,7 +113,7 @@ fn as_json(sealed: &EncryptedDocument, inspection: &Inspection) -> Map {
             ("text", Value::from(fault.to_string())),
         ]))
     });
-    let modified = metadata.last_modified().to_rfc3339_opts(SecondsFormat::Secs, true);
+    let modified = timestamp(metadata.last_modified());
     Map::from_iter([
         ("version", Value::from(metadata.version())),
         ("last_modified", Value::from(modified)),

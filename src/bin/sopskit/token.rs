@@ -2,14 +2,14 @@
 
 use std::io::{self, IsTerminal as _};
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sopskit::{
     Config, Environment, Format, Indent, Map, StorageOptions, Token, TokenStatus, TokenStorage, Value, open_storage,
 };
 
 use crate::args::{Global, TokenAction, TokenCommand};
 use crate::exit::{self, Failure};
-use crate::files::{print, printable};
+use crate::files::{print, printable, timestamp};
 use crate::{encrypt, keys};
 
 pub(crate) fn run(command: &TokenCommand, global: &Global) -> Result<(), Failure> {
@@ -113,10 +113,6 @@ fn as_json(provider: &str, status: &TokenStatus) -> Map {
         ("is_refreshable", status.is_refreshable().map_or(Value::Null, Value::from)),
         ("recipients", list(status.recipients())),
     ])
-}
-
-fn timestamp(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// The two largest units.

@@ -11,15 +11,11 @@ use crate::format::Format;
 use crate::keys::Environment;
 use crate::keys::Recipients;
 use crate::rules::Rule;
-use crate::storage::Token;
+use crate::tree::Map;
 #[cfg(feature = "config")]
 use crate::tree::Value;
 
-/// The fields that are encrypted by default. `metadata` is one: whatever is in it is not in clear.
-const SECRET_FIELDS: [&str; 4] = ["access_token", "refresh_token", "id_token", "metadata"];
-
-/// The fields that may be in clear, so that a status needs no key.
-#[cfg(feature = "config")]
+/// The fields that may be in clear, so that a status needs no key. All others are encrypted by default, `metadata` with all that is in it.
 const FIELDS_IN_CLEAR: [&str; 4] = ["token_type", "expires_at", "issued_at", "scope"];
 
 /// For whom and how tokens are encrypted.
@@ -51,8 +47,14 @@ impl Plan {
     }
 
     #[cfg(feature = "config")]
-    pub(in crate::storage) fn by_config(recipients: Option<Recipients>, config: Config) -> Self {
-        Plan { recipients, config: Source::Given(config), encrypt_all: false }
+    pub(in crate::storage) fn by_config(config: Config) -> Self {
+        Plan { recipients: None, config: Source::Given(config), encrypt_all: false }
+    }
+
+    /// The same, by this config file.
+    #[cfg(feature = "config")]
+    pub(in crate::storage) fn with_config(self, config: Config) -> Self {
+        Plan { config: Source::Given(config), ..self }
     }
 
     /// By the config file that is found from the directory of the token upward. Not from the working directory: it can be that of somebody else's
@@ -67,11 +69,11 @@ impl Plan {
         Plan { recipients, encrypt_all: false }
     }
 
-    /// How a token is encrypted that is to lie at `path`.
+    /// How a token, in the form in which it is stored, is encrypted that is to lie at `path`.
     ///
     /// # Errors
     /// [`ErrorKind::NoRecipients`], [`ErrorKind::SecretInClear`]; those of [`Config::load`](crate::Config::load) and of [`Config::creation_rule`](crate::Config::creation_rule).
-    pub(super) fn of(&self, token: &Token, path: &Path) -> Result<(EncryptOptions, Recipients)> {
+    pub(super) fn of(&self, token: &Map, path: &Path) -> Result<(EncryptOptions, Recipients)> {
         #[cfg(feature = "config")]
         if let Some(rule) = self.creation_rule(path)? {
             let recipients = self.recipients.clone().map_or_else(|| rule.recipients(), Ok)?;
@@ -111,13 +113,12 @@ impl Plan {
         }
     }
 
-    fn rule(&self, token: &Token) -> Result<Rule> {
+    fn rule(&self, token: &Map) -> Result<Rule> {
         if self.encrypt_all {
             return Rule::encrypted_regex(".*");
         }
-        // What nobody here knows can be a secret.
-        let others = token.other_fields().map(regex::escape);
-        let fields: Vec<_> = SECRET_FIELDS.iter().map(|field| (*field).to_owned()).chain(others).collect();
+        // Whatever can be a secret, and that is also what nobody here knows.
+        let fields: Vec<_> = token.keys().filter(|key| !FIELDS_IN_CLEAR.contains(key)).map(regex::escape).collect();
         Rule::encrypted_regex(&format!("^({})$", fields.join("|")))
     }
 }
@@ -127,9 +128,8 @@ impl Plan {
 /// # Errors
 /// [`ErrorKind::SecretInClear`].
 #[cfg(feature = "config")]
-fn leaving_no_secret_in_clear<'a>(rule: &'a Rule, token: &Token, path: &Path) -> Result<&'a Rule> {
-    let tree = token.to_tree()?;
-    let secrets = tree.iter().filter(|(key, _)| !FIELDS_IN_CLEAR.contains(key));
+fn leaving_no_secret_in_clear<'a>(rule: &'a Rule, token: &Map, path: &Path) -> Result<&'a Rule> {
+    let secrets = token.iter().filter(|(key, _)| !FIELDS_IN_CLEAR.contains(key));
     for (key, value) in secrets {
         if is_in_clear(rule, value, rule.matches(key)) {
             return Err(Error::with_detail(ErrorKind::SecretInClear, rule.to_string()).under_key(key).in_file(path));

@@ -8,8 +8,6 @@ pub(crate) mod json;
 use std::path::Path;
 use std::str::FromStr;
 
-use zeroize::Zeroizing;
-
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Bytes;
 use crate::tree::{Map, Value};
@@ -84,7 +82,7 @@ impl Format {
     /// [`ErrorKind::NotRepresentable`], with the key path: bytes that are not UTF-8 in JSON, anything but one leaf `data` as binary.
     pub fn write(self, tree: &Map, indent: Indent) -> Result<Bytes> {
         match self {
-            Format::Json => json::write::plain(tree, indent).map(into_bytes),
+            Format::Json => json::write::plain(tree, indent).map(Bytes::from),
             Format::Binary => binary::write(tree).map(|bytes| Bytes::from(bytes.to_vec())),
         }
     }
@@ -98,7 +96,7 @@ impl Format {
             (_, Value::Text(text)) => Ok(Bytes::from(text.as_str().as_bytes().to_vec())),
             (_, Value::Bytes(bytes)) => Ok(bytes.clone()),
             (_, Value::Object(map)) => self.write(map, indent),
-            (Format::Json, value) => json::write::value(value, indent).map(into_bytes),
+            (Format::Json, value) => json::write::value(value, indent).map(Bytes::from),
             (Format::Binary, _) => Err(Error::with_detail(
                 ErrorKind::NotRepresentable,
                 "a binary file has no single values, write it as JSON",
@@ -125,9 +123,4 @@ impl FromStr for Value {
     fn from_str(json: &str) -> Result<Self> {
         json::parse_value(json.as_bytes())
     }
-}
-
-/// The bytes of a text, without a copy.
-fn into_bytes(mut text: Zeroizing<String>) -> Bytes {
-    Bytes::from(std::mem::take(&mut *text).into_bytes())
 }

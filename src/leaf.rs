@@ -125,9 +125,10 @@ fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// The text of a leaf.
 pub(crate) fn text(ciphertext: &[u8], iv: &[u8; IV_LEN], tag: &[u8; TAG_LEN], kind: LeafType) -> String {
-    let mut text = String::with_capacity(text_length(ciphertext, kind));
+    let mut text = Vec::with_capacity(text_length(ciphertext, kind));
     put_text(&mut text, ciphertext, iv, tag, kind);
-    text
+    // It is ASCII.
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// How long the text of a leaf is.
@@ -137,13 +138,13 @@ pub(crate) fn text_length(ciphertext: &[u8], kind: LeafType) -> usize {
 }
 
 /// Adds the text of a leaf to another text.
-pub(crate) fn put_text(text: &mut String, ciphertext: &[u8], iv: &[u8; IV_LEN], tag: &[u8; TAG_LEN], kind: LeafType) {
+pub(crate) fn put_text(text: &mut Vec<u8>, ciphertext: &[u8], iv: &[u8; IV_LEN], tag: &[u8; TAG_LEN], kind: LeafType) {
     for (before, bytes) in [(HEAD, ciphertext), (IV, iv.as_slice()), (TAG, tag.as_slice())] {
-        text.push_str(before);
+        text.extend_from_slice(before.as_bytes());
         base64::encode(bytes, text);
     }
     for part in [TYPE, kind.name(), END] {
-        text.push_str(part);
+        text.extend_from_slice(part.as_bytes());
     }
 }
 

@@ -44,7 +44,6 @@ impl EncryptedDocument {
         let mut opening = Opening {
             cipher: Cipher::new(&data_key),
             mac: Mac::new(self.metadata.mac_only_encrypted()),
-            scratch: Scratch::default(),
             writer: Writer::plain(indent, room_for_plain(write::measure(&self.tree, indent))),
             is_representable: true,
         };
@@ -54,7 +53,7 @@ impl EncryptedDocument {
         // Nothing is given away, not even why it cannot be written, before this holds.
         check_mac(&self.metadata, &data_key, opening.mac)?;
         match opening.is_representable {
-            true => Ok(Bytes::from(std::mem::take(&mut *opening.writer.finish()).into_bytes())),
+            true => Ok(Bytes::from(opening.writer.finish())),
             // It fails there too, and tells the place.
             false => format.write(self.open_under(data_key)?.0.tree(), indent),
         }
@@ -69,7 +68,6 @@ fn room_for_plain(sealed: write::Measure) -> usize {
 struct Opening {
     cipher: Cipher,
     mac: Mac,
-    scratch: Scratch,
     writer: Writer,
     is_representable: bool,
 }
@@ -83,21 +81,13 @@ impl Leaves for Opening {
         match visit.value {
             Value::Text(text) if visit.selected && !text.as_str().is_empty() => {
                 let leaf = Leaf::parse(text.as_str())?;
-                let plain = self.scratch.open(&leaf, &self.cipher, visit.additional_data)?;
-                match (leaf.kind, std::str::from_utf8(plain)) {
-                    (LeafType::Str | LeafType::Bytes, Ok(text)) => {
-                        let writer = &mut self.writer;
-                        self.mac.add_beside(plain, || {
-                            lead(writer, key);
-                            writer.string(text);
-                        });
-                        Ok(())
-                    }
-                    (kind, _) => {
-                        let value = leaf::value(plain.to_vec(), kind)?;
-                        self.put(&value, visit.selected, key)
-                    }
+                if let LeafType::Str | LeafType::Bytes = leaf.kind {
+                    return self.text(&leaf, visit.additional_data, key);
                 }
+                let mut plain = Zeroizing::new(leaf.ciphertext()?);
+                open(&self.cipher, &leaf, &mut plain, visit.additional_data)?;
+                let value = leaf::value(std::mem::take(&mut *plain), leaf.kind)?;
+                self.put(&value, visit.selected, key)
             }
             Value::Text(_) => self.put(visit.value, visit.selected, key),
             other if visit.selected => {
@@ -108,7 +98,26 @@ impl Leaves for Opening {
     }
 }
 
+fn open(cipher: &Cipher, leaf: &Leaf<'_>, buffer: &mut [u8], additional_data: &str) -> Result<()> {
+    let opened = cipher.open(buffer, &leaf.iv, &leaf.tag, additional_data.as_bytes());
+    opened.map_err(|_| Error::new(ErrorKind::LeafNotAuthentic))
+}
+
 impl Opening {
+    /// A string, opened where it will stand.
+    fn text(&mut self, leaf: &Leaf<'_>, additional_data: &str, key: Option<&str>) -> Result<()> {
+        let Opening { cipher, mac, writer, .. } = self;
+        lead(writer, key);
+        let make = |room: &mut [u8]| {
+            let length = leaf.ciphertext_into(room)?;
+            open(cipher, leaf, &mut room[..length], additional_data)?;
+            Ok(length)
+        };
+        self.is_representable &=
+            writer.string_in_place(leaf.ciphertext_room(), make, |plain, look| mac.add_beside(plain, look))?;
+        Ok(())
+    }
+
     /// A value of any type. Comments are left out.
     fn put(&mut self, value: &Value, selected: bool, key: Option<&str>) -> Result<()> {
         self.mac.add(value, selected);
@@ -157,7 +166,7 @@ fn lead(writer: &mut Writer, key: Option<&str>) {
     }
 }
 
-/// Memory in which one leaf after the other is opened or sealed. Wiped when it is replaced by a larger one, and on drop.
+/// Memory in which one leaf after the other is sealed. Wiped when it is replaced by a larger one, and on drop.
 #[derive(Default)]
 struct Scratch(Zeroizing<Vec<u8>>);
 
@@ -167,15 +176,6 @@ impl Scratch {
             self.0 = Zeroizing::new(vec![0; length.next_power_of_two().min(length + (1 << 20))]);
         }
         &mut self.0[..]
-    }
-
-    fn open(&mut self, leaf: &Leaf<'_>, cipher: &Cipher, additional_data: &str) -> Result<&[u8]> {
-        let length = leaf.ciphertext_into(self.of_length(leaf.ciphertext_room()))?;
-        let buffer = &mut self.0[..length];
-        cipher
-            .open(buffer, &leaf.iv, &leaf.tag, additional_data.as_bytes())
-            .map_err(|_| Error::new(ErrorKind::LeafNotAuthentic))?;
-        Ok(buffer)
     }
 }
 
@@ -213,7 +213,7 @@ impl Document {
         let aad = metadata.mac_additional_data();
         metadata.set_mac(plain::seal(&cipher, &mut nonces, mac.finish().as_bytes(), &aad, LeafType::Str)?);
         writer.metadata(SOPS, metadata.fields(), &outer)?;
-        Ok(std::mem::take(&mut *writer.finish()))
+        Ok(writer.finish_text())
     }
 }
 
@@ -257,9 +257,9 @@ impl Leaves for Sealing {
             let iv = nonces.next();
             let tag = cipher.seal(buffer, &iv, visit.additional_data.as_bytes()).map_err(plain::too_long)?;
             let room = writer.room(leaf::text_length(buffer, kind) + 2);
-            room.push('"');
+            room.push(b'"');
             leaf::put_text(room, buffer, &iv, &tag, kind);
-            room.push('"');
+            room.push(b'"');
             Ok(())
         };
         if kind == LeafType::Comment { write() } else { mac.add_beside(&bytes, write) }

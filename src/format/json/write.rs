@@ -61,7 +61,7 @@ const PLAIN_ZERO: &str = "-0";
 const SEALED_ZERO: &str = "-0.0";
 
 /// The plaintext file that holds `map`, with a final newline.
-pub(crate) fn plain(map: &Map, indent: Indent) -> Result<Zeroizing<String>> {
+pub(crate) fn plain(map: &Map, indent: Indent) -> Result<Zeroizing<Vec<u8>>> {
     let mut writer = Writer::plain(indent, measure(map, indent).length);
     writer.object(map)?;
     Ok(writer.finish())
@@ -75,11 +75,11 @@ pub(crate) fn sealed(map: &Map, key: &str, metadata: &Map, indent: Indent) -> Re
         writer.member(key, value)?;
     }
     writer.metadata(key, metadata, &outer)?;
-    Ok(writer.finish())
+    Ok(Zeroizing::new(writer.finish_text()))
 }
 
 /// One plaintext value as it stands in a file, without a final newline.
-pub(crate) fn value(value: &Value, indent: Indent) -> Result<Zeroizing<String>> {
+pub(crate) fn value(value: &Value, indent: Indent) -> Result<Zeroizing<Vec<u8>>> {
     let mut measure = Measure::default();
     measure.value(value, indent.width(), 1);
     let mut writer = Writer::plain(indent, measure.length);
@@ -131,13 +131,13 @@ impl Measure {
 }
 
 /// Text that grows, and leaves nothing behind where it was.
-struct Out(Zeroizing<String>);
+struct Out(Zeroizing<Vec<u8>>);
 
 impl Out {
     #[inline]
     fn put(&mut self, text: &str) {
         self.reserve(text.len());
-        self.0.push_str(text);
+        self.0.extend_from_slice(text.as_bytes());
     }
 
     #[inline]
@@ -149,8 +149,8 @@ impl Out {
 
     #[cold]
     fn grow(&mut self, by: usize) {
-        let mut larger = Zeroizing::new(String::with_capacity((2 * self.0.capacity()).max(self.0.len() + by)));
-        larger.push_str(&self.0);
+        let mut larger = Zeroizing::new(Vec::with_capacity((2 * self.0.capacity()).max(self.0.len() + by)));
+        larger.extend_from_slice(&self.0);
         // The smaller one is wiped.
         self.0 = larger;
     }
@@ -175,7 +175,7 @@ pub(crate) struct Outer {
 impl Writer {
     /// For a text of about this length. A negative zero has a spelling of its own in each kind of file.
     fn new(indent: Indent, negative_zero: &'static str, length: usize) -> Self {
-        let out = Out(Zeroizing::new(String::with_capacity(length.min(MAX_ROOM))));
+        let out = Out(Zeroizing::new(Vec::with_capacity(length.min(MAX_ROOM))));
         Writer { out, line: String::from("\n"), unit: indent.unit(), negative_zero, is_first: true }
     }
 
@@ -190,9 +190,15 @@ impl Writer {
     }
 
     /// The text, with a final newline.
-    pub(crate) fn finish(mut self) -> Zeroizing<String> {
+    pub(crate) fn finish(mut self) -> Zeroizing<Vec<u8>> {
         self.out.put("\n");
         self.out.0
+    }
+
+    /// The text of an encrypted file, with a final newline.
+    pub(crate) fn finish_text(self) -> String {
+        // All that is written is UTF-8.
+        String::from_utf8(std::mem::take(&mut *self.finish())).unwrap_or_default()
     }
 
     pub(crate) fn value(&mut self, value: &Value) -> Result<()> {
@@ -291,9 +297,39 @@ impl Writer {
     }
 
     /// Room for text that is put there by another hand.
-    pub(crate) fn room(&mut self, length: usize) -> &mut String {
+    pub(crate) fn room(&mut self, length: usize) -> &mut Vec<u8> {
         self.out.reserve(length);
         &mut self.out.0
+    }
+
+    /// Writes a string that `make` puts where it will stand, and tells how long it is; there is room for `room` bytes. `use_it` sees it. Says whether it is
+    /// text; if not, what is written is of no use.
+    pub(crate) fn string_in_place(
+        &mut self,
+        room: usize,
+        make: impl FnOnce(&mut [u8]) -> Result<usize>,
+        use_it: impl FnOnce(&[u8], &mut dyn FnMut()),
+    ) -> Result<bool> {
+        self.out.put("\"");
+        self.out.reserve(room + 1);
+        let start = self.out.0.len();
+        self.out.0.resize(start + room, 0);
+        let length = make(&mut self.out.0[start..])?;
+        self.out.0.truncate(start + length);
+        let made = &self.out.0[start..];
+        let (mut is_text, mut is_plain) = (false, false);
+        use_it(made, &mut || {
+            is_text = std::str::from_utf8(made).is_ok();
+            is_plain = first_escaped(made).is_none();
+        });
+        if is_plain {
+            self.out.put("\"");
+        } else if is_text {
+            let text = Zeroizing::new(made.to_vec());
+            self.out.0.truncate(start - 1);
+            self.string(std::str::from_utf8(&text).unwrap_or_default());
+        }
+        Ok(is_text)
     }
 
     fn new_line(&mut self) {

@@ -46,19 +46,19 @@ impl fmt::Debug for DataKey {
     }
 }
 
-/// A string of a document: wiped on drop, not shown by `Debug`.
+/// A string of a document: wiped on drop, not shown by `Debug`. Those of one plaintext file that was read are wiped together, with the last of them.
 ///
 /// ```
 /// let text = sopskit::Text::from("hunter2");
 /// assert_eq!(text.as_str(), "hunter2");
 /// assert_eq!(format!("{text:?}"), "Text(…)");
 /// ```
-#[derive(Clone)]
 pub struct Text(Kept);
 
-#[derive(Clone)]
 enum Kept {
     Secret(String),
+    /// A part of a plaintext file that was read: wiped with the whole file. A copy is a secret of its own, so that it does not keep the rest in memory.
+    Part(Shared),
     /// What stands in an encrypted file as it is: wiped with the whole file.
     Public(Shared),
 }
@@ -69,13 +69,27 @@ impl Text {
         Text(Kept::Public(text.into()))
     }
 
+    /// A part of a plaintext file, wiped when nothing of the file is left.
+    pub(crate) fn part(text: Shared) -> Self {
+        Text(Kept::Part(text))
+    }
+
     /// The string itself.
     #[inline]
     #[must_use]
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Kept::Secret(text) => text,
-            Kept::Public(text) => text,
+            Kept::Part(text) | Kept::Public(text) => text,
+        }
+    }
+}
+
+impl Clone for Text {
+    fn clone(&self) -> Self {
+        match &self.0 {
+            Kept::Public(text) => Text::public(text.clone()),
+            _ => Text::from(self.as_str()),
         }
     }
 }

@@ -20,6 +20,8 @@ use crate::walk::{Events, Visit, walk};
 
 /// How long the text of an encrypted leaf is, without its data and its type.
 const SEALED_LEAF: usize = 120;
+/// How long the MAC may be that a new document does not have yet, and what is escaped in the metadata.
+const SEALED_MAC: usize = 1024;
 
 impl EncryptedDocument {
     /// The plaintext file: what [`decrypt`](Self::decrypt) and [`Format::write`] give, in one go. Faster where nothing but the file is wanted.
@@ -198,7 +200,7 @@ impl Document {
         metadata.touch();
         let tree = write::measure(&self.tree, self.indent);
         let length = tree.length / 3 * 4 + tree.leaves * SEALED_LEAF;
-        let length = length + write::measure(metadata.fields(), self.indent).length;
+        let length = length + write::measure(metadata.fields(), self.indent).length + SEALED_MAC;
         let mut sealing = Sealing {
             cipher: Cipher::new(&self.data_key),
             nonces: Nonces::new(),

@@ -25,17 +25,17 @@ const RECENT_KEYS: usize = 64;
 
 /// The object that `bytes` spell.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Map> {
-    parse_with(Reader::new(bytes)?)
+    parse_with(Reader::new(bytes)?, Text::part)
 }
 
 /// As [`parse`], of an encrypted file: strings are parts of one copy of the text.
 pub(crate) fn parse_sealed(bytes: &[u8]) -> Result<Map> {
-    let reader = Reader::new(bytes)?;
-    let copy = Some(Shared::from(reader.text));
-    parse_with(Reader { copy, ..reader })
+    parse_with(Reader { shares_keys: true, ..Reader::new(bytes)? }, Text::public)
 }
 
-fn parse_with(mut reader: Reader<'_>) -> Result<Map> {
+/// Of the object that the reader reads, strings are parts of one copy of the text.
+fn parse_with(mut reader: Reader<'_>, make: fn(Shared) -> Text) -> Result<Map> {
+    reader.copy = Some(Copy { text: Shared::from(reader.text), make });
     reader.skip_space();
     match reader.peek() {
         None => Err(Error::new(ErrorKind::EmptyInput)),
@@ -63,12 +63,20 @@ pub(crate) fn parse_value(bytes: &[u8]) -> Result<Value> {
     Ok(value)
 }
 
+/// A copy of the text that strings are parts of.
+struct Copy {
+    text: Shared,
+    /// What is made of such a part.
+    make: fn(Shared) -> Text,
+}
+
 struct Reader<'a> {
     text: &'a str,
     at: usize,
     open: usize,
-    /// A copy of the text that strings are parts of.
-    copy: Option<Shared>,
+    copy: Option<Copy>,
+    /// Whether keys are such parts too. Not where it holds secrets: keys are shared with the encrypted document, and would keep it in memory.
+    shares_keys: bool,
     /// Keys that were read of late: many objects have the same ones.
     keys: Vec<Option<Shared>>,
 }
@@ -80,7 +88,7 @@ impl<'a> Reader<'a> {
         }
         let text = std::str::from_utf8(bytes)
             .map_err(|error| Error::new(ErrorKind::NotUtf8).at(Position::of(bytes, error.valid_up_to())))?;
-        Ok(Reader { text, at: 0, open: 0, copy: None, keys: Vec::new() })
+        Ok(Reader { text, at: 0, open: 0, copy: None, shares_keys: false, keys: Vec::new() })
     }
 
     fn bytes(&self) -> &'a [u8] {
@@ -226,9 +234,9 @@ impl<'a> Reader<'a> {
     fn text(&mut self) -> Result<Text> {
         let start = self.at + 1;
         Ok(match (self.string()?, &self.copy) {
-            (Cow::Borrowed(text), Some(copy)) => match copy.part(start, text.len()) {
-                Some(part) => Text::public(part),
-                None => Text::public(text),
+            (Cow::Borrowed(text), Some(copy)) => match copy.text.part(start, text.len()) {
+                Some(part) => (copy.make)(part),
+                None => (copy.make)(Shared::from(text)),
             },
             (text, _) => Text::from(text.into_owned()),
         })
@@ -237,8 +245,8 @@ impl<'a> Reader<'a> {
     fn key(&mut self) -> Result<Shared> {
         let start = self.at + 1;
         let key = self.string()?;
-        if let (Cow::Borrowed(key), Some(copy)) = (&key, &self.copy) {
-            if let Some(part) = copy.part(start, key.len()) {
+        if let (true, Cow::Borrowed(key), Some(copy)) = (self.shares_keys, &key, &self.copy) {
+            if let Some(part) = copy.text.part(start, key.len()) {
                 return Ok(part);
             }
         }

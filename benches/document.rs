@@ -5,6 +5,7 @@
 mod support;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use sopskit::Bytes;
 use support::{decrypt, encrypt, identities, inputs, recipients};
 
 fn documents(criterion: &mut Criterion) {
@@ -17,7 +18,8 @@ fn documents(criterion: &mut Criterion) {
             let bytes = Throughput::Bytes(input.text.len() as u64);
             group.throughput(if throughput { bytes } else { Throughput::Elements(input.leaves as u64) });
             group.bench_function(BenchmarkId::new("decrypt", input.name), |bencher| {
-                bencher.iter_batched(|| (), |()| decrypt(sealed.as_bytes(), &identities), BatchSize::PerIteration);
+                let read = || Bytes::from(sealed.clone().into_bytes());
+                bencher.iter_batched(read, |bytes| decrypt(bytes, &identities), BatchSize::PerIteration);
             });
             group.bench_function(BenchmarkId::new("encrypt", input.name), |bencher| {
                 bencher.iter_batched(|| (), |()| encrypt(input.text.as_bytes(), &recipients), BatchSize::PerIteration);

@@ -20,7 +20,7 @@ use crate::keys::{self, KeyService};
 use crate::leaf::{self, Leaf, LeafType};
 use crate::mac::Mac;
 use crate::metadata::{Metadata, SOPS};
-use crate::secret::DataKey;
+use crate::secret::{Bytes, DataKey};
 use crate::tree::{Map, Value};
 use crate::walk::{Visit, map_leaves};
 
@@ -56,14 +56,35 @@ impl EncryptedDocument {
     /// Those of the JSON itself ([`ErrorKind::Syntax`], [`ErrorKind::DuplicateKey`] and others, with position and key path),
     /// [`ErrorKind::NoMetadata`], [`ErrorKind::InvalidMetadata`], [`ErrorKind::ConflictingRules`], [`ErrorKind::InvalidRegex`].
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let mut tree = json::parse_sealed(bytes)?;
+        EncryptedDocument::of(json::parse_sealed(bytes)?, Indent::of(bytes))
+    }
+
+    /// As [`parse`](Self::parse), of bytes that are not needed any more: they become the memory of the document, without a copy. For large files that
+    /// [`read_file`](crate::read_file) has read.
+    ///
+    /// ```
+    /// use sopskit::EncryptedDocument;
+    ///
+    /// let sealed = EncryptedDocument::from_bytes(sopskit::read_file("fixtures/3.11.0/token-like/sealed.json")?)?;
+    /// assert_eq!(sealed.metadata().version(), "3.11.0");
+    /// # Ok::<(), sopskit::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn from_bytes(bytes: Bytes) -> Result<Self> {
+        let indent = Indent::of(&bytes);
+        EncryptedDocument::of(json::take_sealed(bytes)?, indent)
+    }
+
+    fn of(mut tree: Map, indent: Indent) -> Result<Self> {
         let metadata = match tree.remove(SOPS) {
             None => return Err(Error::new(ErrorKind::NoMetadata)),
             Some(Value::Object(fields)) => Metadata::parse(fields),
             Some(_) => Err(Error::with_detail(ErrorKind::InvalidMetadata, "expected an object")),
         };
         let metadata = metadata.map_err(|error| error.under_key(SOPS))?;
-        Ok(EncryptedDocument { tree: Arc::new(tree), metadata, indent: Indent::of(bytes) })
+        Ok(EncryptedDocument { tree: Arc::new(tree), metadata, indent })
     }
 
     /// What the file says of itself.

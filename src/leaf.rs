@@ -58,6 +58,19 @@ impl LeafType {
     }
 }
 
+/// How long what a text opens to is at most; of one that is no leaf, its own length.
+pub(crate) fn opened_length(text: &str) -> usize {
+    if !looks_sealed(text) {
+        return text.len();
+    }
+    base64::decoded_room(text.len().saturating_sub(text_length(&[], LeafType::Str)))
+}
+
+/// How long the text is that a text is sealed to.
+pub(crate) fn sealed_length(text: &str) -> usize {
+    text_length(text.as_bytes(), LeafType::Float)
+}
+
 /// Whether a text is meant to be an encrypted leaf, sound or not.
 pub(crate) fn looks_sealed(text: &str) -> bool {
     text.starts_with("ENC[")

@@ -71,7 +71,8 @@ pub use tree::{Difference, MAX_DEPTH, Map, Value};
 /// [`ErrorKind::Read`] when the file cannot be read, and those of [`decrypt`]; all with the name of the file.
 pub fn decrypt_file<T: DeserializeOwned>(path: impl AsRef<Path>, keys: &dyn KeyService) -> Result<T> {
     let path = path.as_ref();
-    decrypt(&read_file(path)?, keys).map_err(|error| error.in_file(path))
+    let read = || EncryptedDocument::from_bytes(read_file(path)?)?.decrypt(keys)?.deserialize();
+    read().map_err(|error| error.in_file(path))
 }
 
 /// Reads an encrypted JSON document into any type that serde can read, after its MAC has been verified.

@@ -160,11 +160,16 @@ impl Shared {
     }
 }
 
-impl From<&str> for Shared {
-    /// Of a text of 4 GiB or more it is only good for [`part`](Self::part).
-    fn from(text: &str) -> Self {
+impl From<Zeroizing<String>> for Shared {
+    fn from(text: Zeroizing<String>) -> Self {
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        Shared { text: Arc::new(Zeroizing::new(text.to_owned())), start: 0, length }
+        Shared { text: Arc::new(text), start: 0, length }
+    }
+}
+
+impl From<&str> for Shared {
+    fn from(text: &str) -> Self {
+        Shared::from(Zeroizing::new(text.to_owned()))
     }
 }
 
@@ -217,6 +222,14 @@ impl Bytes {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The same memory as text; the bytes back when they are none.
+    pub(crate) fn into_text(mut self) -> Result<Zeroizing<String>, Self> {
+        match String::from_utf8(std::mem::take(&mut *self.0)) {
+            Ok(text) => Ok(Zeroizing::new(text)),
+            Err(error) => Err(Bytes::from(error.into_bytes())),
+        }
     }
 }
 

@@ -84,7 +84,7 @@ pub fn encrypt(plain: &[u8], recipients: &Recipients) -> String {
     Document::with_options(tree, recipients, &EncryptOptions::new()).unwrap().encrypt_to_text().unwrap()
 }
 
-/// And back.
-pub fn decrypt(sealed: &[u8], identities: &Identities) -> Bytes {
-    EncryptedDocument::parse(sealed).unwrap().decrypt_to_bytes(identities, Format::Json, Indent::Tab).unwrap()
+/// And back, from the bytes as they were read.
+pub fn decrypt(sealed: Bytes, identities: &Identities) -> Bytes {
+    EncryptedDocument::from_bytes(sealed).unwrap().decrypt_to_bytes(identities, Format::Json, Indent::Tab).unwrap()
 }

@@ -136,7 +136,8 @@ impl Doctor {
         const TOPIC: Topic = Topic::File;
         let name = file.display();
         if file.exists() {
-            let opened = fs::read_file(file).and_then(|bytes| EncryptedDocument::parse(&bytes)?.decrypt(identities));
+            let opened =
+                fs::read_file(file).and_then(|bytes| EncryptedDocument::from_bytes(bytes)?.decrypt(identities));
             return match opened.map_err(|error| error.in_file(file)) {
                 Ok(_) => Finding::good(TOPIC, format!("{name}: it can be opened")),
                 Err(error) => {

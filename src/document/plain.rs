@@ -229,7 +229,7 @@ impl Document {
         tree::edit::check(&tree)?;
         tree::edit::carry_comments(&self.tree, &mut tree);
         tree::edit::forget_changed_members(Arc::make_mut(&mut self.sealed), &self.tree, &tree);
-        tree::edit::wipe_numbers(&mut self.tree);
+        tree::edit::wipe(&mut self.tree);
         self.tree = tree;
         self.changed = true;
         Ok(())
@@ -405,7 +405,7 @@ pub(super) fn seal(
 
 impl Drop for Document {
     fn drop(&mut self) {
-        tree::edit::wipe_numbers(&mut self.tree);
+        tree::edit::wipe(&mut self.tree);
     }
 }
 

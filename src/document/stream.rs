@@ -18,8 +18,6 @@ use crate::secret::Bytes;
 use crate::tree::Value;
 use crate::walk::{Events, Visit, walk};
 
-/// How long the text of an encrypted leaf is, without its data and its type.
-const SEALED_LEAF: usize = 120;
 /// How long the MAC may be that a new document does not have yet, and what is escaped in the metadata.
 const SEALED_MAC: usize = 1024;
 
@@ -46,7 +44,7 @@ impl EncryptedDocument {
         let mut opening = Opening {
             cipher: Cipher::new(&data_key),
             mac: Mac::new(self.metadata.mac_only_encrypted()),
-            writer: Writer::plain(indent, room_for_plain(write::measure(&self.tree, indent))),
+            writer: Writer::plain(indent, write::measure_with(&self.tree, indent, leaf::opened_length)),
             is_representable: true,
         };
         let outer = opening.writer.open("{");
@@ -60,11 +58,6 @@ impl EncryptedDocument {
             false => format.write(self.open_under(data_key)?.0.tree(), indent),
         }
     }
-}
-
-/// How much room the plaintext needs at most, if nothing in it must be escaped: without what is around the data of an encrypted leaf.
-fn room_for_plain(sealed: write::Measure) -> usize {
-    sealed.length.saturating_sub(sealed.leaves * (SEALED_LEAF - 20))
 }
 
 struct Opening {
@@ -198,9 +191,9 @@ impl Document {
     pub fn encrypt_to_text(&self) -> Result<String> {
         let mut metadata = self.metadata.clone();
         metadata.touch();
-        let tree = write::measure(&self.tree, self.indent);
-        let length = tree.length / 3 * 4 + tree.leaves * SEALED_LEAF;
-        let length = length + write::measure(metadata.fields(), self.indent).length + SEALED_MAC;
+        let length = write::measure_with(&self.tree, self.indent, leaf::sealed_length)
+            + write::measure(metadata.fields(), self.indent)
+            + SEALED_MAC;
         let mut sealing = Sealing {
             cipher: Cipher::new(&self.data_key),
             nonces: Nonces::new(),

@@ -11,8 +11,10 @@ pub(crate) mod write;
 
 use std::borrow::Cow;
 
+use zeroize::Zeroizing;
+
 use crate::error::{Error, ErrorKind, Position, Result};
-use crate::secret::{Shared, Text};
+use crate::secret::{Bytes, Shared, Text};
 use crate::tree::{MAX_DEPTH, Map, Value};
 
 pub use write::Indent;
@@ -28,14 +30,29 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Map> {
     parse_with(Reader::new(bytes)?, Text::part)
 }
 
-/// As [`parse`], of an encrypted file: strings are parts of one copy of the text.
+/// As [`parse`], of an encrypted file.
 pub(crate) fn parse_sealed(bytes: &[u8]) -> Result<Map> {
     parse_with(Reader { shares_keys: true, ..Reader::new(bytes)? }, Text::public)
 }
 
+/// As [`parse_sealed`], without a copy of the bytes.
+pub(crate) fn take_sealed(bytes: Bytes) -> Result<Map> {
+    let text = match bytes.into_text() {
+        Ok(text) => Shared::from(text),
+        // It fails there too, and tells the place.
+        Err(bytes) => return parse_sealed(&bytes),
+    };
+    let copy = Some(Copy { text: text.clone(), make: Text::public });
+    parse_object(Reader { copy, shares_keys: true, ..Reader::of(&text)? })
+}
+
 /// Of the object that the reader reads, strings are parts of one copy of the text.
 fn parse_with(mut reader: Reader<'_>, make: fn(Shared) -> Text) -> Result<Map> {
-    reader.copy = Some(Copy { text: Shared::from(reader.text), make });
+    reader.copy = Some(Copy { text: Shared::from(Zeroizing::new(reader.text.to_owned())), make });
+    parse_object(reader)
+}
+
+fn parse_object(mut reader: Reader<'_>) -> Result<Map> {
     reader.skip_space();
     match reader.peek() {
         None => Err(Error::new(ErrorKind::EmptyInput)),
@@ -88,6 +105,13 @@ impl<'a> Reader<'a> {
         }
         let text = std::str::from_utf8(bytes)
             .map_err(|error| Error::new(ErrorKind::NotUtf8).at(Position::of(bytes, error.valid_up_to())))?;
+        Reader::of(text)
+    }
+
+    fn of(text: &'a str) -> Result<Self> {
+        if text.starts_with('\u{feff}') {
+            return Err(Error::new(ErrorKind::ByteOrderMark));
+        }
         Ok(Reader { text, at: 0, open: 0, copy: None, shares_keys: false, keys: Vec::new() })
     }
 
@@ -191,6 +215,7 @@ impl<'a> Reader<'a> {
             }
             self.skip_space();
             if self.leave(b'}') {
+                map.shrink();
                 return Ok(map);
             }
             self.comma("a comma or }")?;

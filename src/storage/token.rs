@@ -115,7 +115,7 @@ impl Token {
     /// The same token with other data of the provider or of the application.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Map) -> Self {
-        tree::edit::wipe_numbers(&mut self.metadata);
+        tree::edit::wipe(&mut self.metadata);
         self.metadata = metadata;
         self
     }
@@ -241,8 +241,8 @@ fn kept(time: DateTime<Utc>) -> DateTime<FixedOffset> {
 
 impl Drop for Token {
     fn drop(&mut self) {
-        tree::edit::wipe_numbers(&mut self.metadata);
-        tree::edit::wipe_numbers(&mut self.others);
+        tree::edit::wipe(&mut self.metadata);
+        tree::edit::wipe(&mut self.others);
     }
 }
 

@@ -219,9 +219,13 @@ fn forget_changed_items(sealed: &mut Vec<Value>, old: &[Value], new: &[Value]) {
     sealed.extend(tail);
 }
 
-/// Overwrites numbers and booleans. Strings and bytes wipe themselves.
-pub(crate) fn wipe_numbers(map: &mut Map) {
-    map.values_mut().for_each(wipe_number);
+/// Overwrites numbers and booleans, and drops the tree. Strings and bytes wipe themselves.
+///
+/// Each object is dropped when it has been wiped, while it is near: a tree of many is not gone through twice.
+pub(crate) fn wipe(tree: &mut Map) {
+    for (_, mut value) in std::mem::take(tree).into_members() {
+        wipe_number(&mut value);
+    }
 }
 
 pub(super) fn wipe_number(value: &mut Value) {
@@ -231,7 +235,7 @@ pub(super) fn wipe_number(value: &mut Value) {
         Value::Int(number) => number.zeroize(),
         Value::Float(number) => number.zeroize(),
         Value::Array(items) => items.iter_mut().for_each(wipe_number),
-        Value::Object(map) => wipe_numbers(map),
+        Value::Object(map) => wipe(map),
         Value::Null | Value::Text(_) | Value::Bytes(_) | Value::Comment(_) => {}
     }
 }

@@ -154,8 +154,13 @@ impl Map {
         }
     }
 
-    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
-        self.members.iter_mut().map(|(_, value)| value)
+    pub(super) fn into_members(self) -> impl Iterator<Item = (Shared, Value)> {
+        self.members.into_iter()
+    }
+
+    /// Gives back the room for further members.
+    pub(crate) fn shrink(&mut self) {
+        self.members.shrink_to_fit();
     }
 
     pub(crate) fn sort_by_key(&mut self) {

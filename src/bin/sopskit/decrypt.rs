@@ -37,7 +37,7 @@ fn open(command: &Decrypt, global: &Global, extract: Option<&KeyPath>) -> Result
         Some(file) => error.in_file(file),
         None => error,
     };
-    let sealed = EncryptedDocument::parse(&bytes).map_err(in_file)?;
+    let sealed = EncryptedDocument::from_bytes(bytes).map_err(in_file)?;
     let identities = keys::identities(global);
     let extract = extract.filter(|path| !path.is_empty());
     if extract.is_none() && !command.opening.ignore_mac {

@@ -93,7 +93,7 @@ pub(crate) fn unreadable(error: Error) -> Failure {
 /// An existing file that a command changes.
 pub(crate) fn read_sealed(file: &Path) -> Result<EncryptedDocument, Failure> {
     let bytes = sopskit::read_file(file).map_err(unreadable)?;
-    Ok(EncryptedDocument::parse(&bytes).map_err(|error| error.in_file(file))?)
+    Ok(EncryptedDocument::from_bytes(bytes).map_err(|error| error.in_file(file))?)
 }
 
 /// A time, to the second.

@@ -62,14 +62,14 @@ const SEALED_ZERO: &str = "-0.0";
 
 /// The plaintext file that holds `map`, with a final newline.
 pub(crate) fn plain(map: &Map, indent: Indent) -> Result<Zeroizing<Vec<u8>>> {
-    let mut writer = Writer::plain(indent, measure(map, indent).length);
+    let mut writer = Writer::plain(indent, measure(map, indent));
     writer.object(map)?;
     Ok(writer.finish())
 }
 
 /// The encrypted file that holds `map` and, behind its members, `metadata` under `key`, with a final newline.
 pub(crate) fn sealed(map: &Map, key: &str, metadata: &Map, indent: Indent) -> Result<Zeroizing<String>> {
-    let mut writer = Writer::sealed(indent, measure(map, indent).length + measure(metadata, indent).length + 64);
+    let mut writer = Writer::sealed(indent, measure(map, indent) + measure(metadata, indent) + 64);
     let outer = writer.open("{");
     for (key, value) in map.iter() {
         writer.member(key, value)?;
@@ -80,52 +80,55 @@ pub(crate) fn sealed(map: &Map, key: &str, metadata: &Map, indent: Indent) -> Re
 
 /// One plaintext value as it stands in a file, without a final newline.
 pub(crate) fn value(value: &Value, indent: Indent) -> Result<Zeroizing<Vec<u8>>> {
-    let mut measure = Measure::default();
-    measure.value(value, indent.width(), 1);
+    let mut measure = Measure { length: 0, unit: indent.width(), of_text: str::len };
+    measure.value(value, 1);
     let mut writer = Writer::plain(indent, measure.length);
     writer.value(value)?;
     Ok(writer.out.0)
 }
 
 /// How much there is to write, about: a text is longer when something in it must be escaped.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Measure {
+struct Measure {
     /// In bytes.
-    pub(crate) length: usize,
-    pub(crate) leaves: usize,
+    length: usize,
+    unit: usize,
+    of_text: fn(&str) -> usize,
 }
 
-/// How much a map is to write.
-pub(crate) fn measure(map: &Map, indent: Indent) -> Measure {
-    let mut measure = Measure::default();
-    measure.map(map, indent.width(), 1);
-    measure
+/// How much a map is to write, in bytes.
+pub(crate) fn measure(map: &Map, indent: Indent) -> usize {
+    measure_with(map, indent, str::len)
+}
+
+/// As [`measure`], where a text will be as long as `of_text` says.
+pub(crate) fn measure_with(map: &Map, indent: Indent, of_text: fn(&str) -> usize) -> usize {
+    let mut measure = Measure { length: 0, unit: indent.width(), of_text };
+    measure.map(map, 1);
+    measure.length
 }
 
 impl Measure {
-    fn map(&mut self, map: &Map, unit: usize, depth: usize) {
-        self.length += depth * unit + 4;
+    fn map(&mut self, map: &Map, depth: usize) {
+        self.length += depth * self.unit + 4;
         for (key, value) in map.iter() {
             // Quotes, colon, blank, comma, newline.
-            self.length += key.len() + 6 + depth * unit;
-            self.value(value, unit, depth);
+            self.length += key.len() + 6 + depth * self.unit;
+            self.value(value, depth);
         }
     }
 
-    fn value(&mut self, value: &Value, unit: usize, depth: usize) {
+    fn value(&mut self, value: &Value, depth: usize) {
         match value {
-            Value::Object(map) => self.map(map, unit, depth + 1),
+            Value::Object(map) => self.map(map, depth + 1),
             Value::Array(items) => {
-                self.length += depth * unit + 4;
+                self.length += depth * self.unit + 4;
                 for item in items {
-                    self.length += 2 + (depth + 1) * unit;
-                    self.value(item, unit, depth + 1);
+                    self.length += 2 + (depth + 1) * self.unit;
+                    self.value(item, depth + 1);
                 }
             }
-            leaf => {
-                self.length += leaf.as_str().map_or(8, str::len) + 2;
-                self.leaves += 1;
-            }
+            Value::Text(text) => self.length += (self.of_text)(text.as_str()) + 2,
+            _ => self.length += (self.of_text)("1234567890") + 2,
         }
     }
 }

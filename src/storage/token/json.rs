@@ -282,7 +282,7 @@ impl DerefMut for Fields {
 
 impl Drop for Fields {
     fn drop(&mut self) {
-        tree::edit::wipe_numbers(&mut self.0);
+        tree::edit::wipe(&mut self.0);
     }
 }
 

@@ -6,7 +6,6 @@ use aes_gcm::aead::AeadInPlace as _;
 use aes_gcm::aead::consts::U32;
 use aes_gcm::aes::Aes256;
 use aes_gcm::{AesGcm, KeyInit as _, Nonce, Tag};
-use rand::rngs::StdRng;
 use rand::{RngCore as _, SeedableRng as _};
 
 use crate::leaf::{IV_LEN, TAG_LEN};
@@ -116,13 +115,30 @@ impl fmt::Debug for Cipher {
 
 /// Fresh nonces for one document.
 ///
-/// A generator seeded by the operating system, used by one call on one thread and dropped at its end: no system call a leaf, and no
+/// A generator seeded by the operating system, used by one call and dropped at its end: no system call a leaf, and no
 /// state that a forked process could share.
-pub(crate) struct Nonces(StdRng);
+#[cfg_attr(feature = "parallel", derive(Clone))]
+pub(crate) struct Nonces(Generator);
+
+/// ChaCha12, as it is in rand.
+#[cfg(not(feature = "parallel"))]
+type Generator = rand::rngs::StdRng;
+/// The same, where each thread can begin at a place of its own.
+#[cfg(feature = "parallel")]
+type Generator = rand_chacha::ChaCha12Rng;
 
 impl Nonces {
     pub(crate) fn new() -> Self {
-        Nonces(StdRng::from_entropy())
+        Nonces(Generator::from_entropy())
+    }
+
+    /// Those behind the nonces of so many leaves.
+    #[cfg(feature = "parallel")]
+    pub(crate) fn behind(&self, leaves: usize) -> Self {
+        const WORDS: u128 = (IV_LEN / 4) as u128;
+        let mut nonces = self.clone();
+        nonces.0.set_word_pos(nonces.0.get_word_pos() + WORDS * leaves as u128);
+        nonces
     }
 
     pub(crate) fn next(&mut self) -> [u8; IV_LEN] {

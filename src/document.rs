@@ -2,9 +2,12 @@
 //! been verified (or after a call that says in its name that it was not).
 
 mod inspect;
+mod leaves;
 mod master_keys;
 mod merge;
 mod options;
+#[cfg(feature = "parallel")]
+mod parallel;
 mod plain;
 mod stream;
 

@@ -9,6 +9,8 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::leaf::{LeafType, plain_bytes};
+#[cfg(feature = "parallel")]
+use crate::secret;
 use crate::tree::Value;
 
 /// SHA-256 of "sops": hashed first when only encrypted leaves count, so that the two kinds of MAC never agree.
@@ -23,9 +25,13 @@ const HEX: &[u8; 16] = b"0123456789ABCDEF";
 const MANY: usize = 256 * 1024;
 
 /// A MAC in the making: fed with the leaves in the order of the document.
+#[cfg_attr(feature = "parallel", derive(Clone))]
 pub(crate) struct Mac {
     hash: Sha512,
     only_encrypted: bool,
+    /// What is to be hashed by another hand, in a part of the document.
+    #[cfg(feature = "parallel")]
+    kept: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Mac {
@@ -34,7 +40,24 @@ impl Mac {
         if only_encrypted {
             hash.update(ONLY_ENCRYPTED);
         }
-        Mac { hash, only_encrypted }
+        Mac {
+            hash,
+            only_encrypted,
+            #[cfg(feature = "parallel")]
+            kept: None,
+        }
+    }
+
+    /// The MAC of a part of the document that begins somewhere: it only keeps what is to be hashed.
+    #[cfg(feature = "parallel")]
+    pub(crate) fn of_part(&self) -> Self {
+        Mac { hash: Sha512::new(), only_encrypted: self.only_encrypted, kept: Some(Zeroizing::default()) }
+    }
+
+    /// What a part has kept.
+    #[cfg(feature = "parallel")]
+    pub(crate) fn take_kept(&mut self) -> Zeroizing<Vec<u8>> {
+        self.kept.take().unwrap_or_default()
     }
 
     /// Adds a leaf. Comments do not count.
@@ -44,18 +67,23 @@ impl Mac {
         }
         match plain_bytes(leaf) {
             None | Some((_, LeafType::Comment)) => {}
-            Some((plain, _)) => self.hash.update(plain),
+            Some((plain, _)) => self.add_bytes(&plain),
         }
     }
 
     /// Adds the bytes of an encrypted leaf that is no comment.
     pub(crate) fn add_bytes(&mut self, plain: &[u8]) {
+        #[cfg(feature = "parallel")]
+        if let Some(kept) = &mut self.kept {
+            secret::grow(kept, plain.len());
+            return kept.extend_from_slice(plain);
+        }
         self.hash.update(plain);
     }
 
     /// As [`add_bytes`](Self::add_bytes), while `work` is done: on another thread where there are many. Hashing is the slowest thing that is done with a large value.
     pub(crate) fn add_beside<T>(&mut self, plain: &[u8], work: impl FnOnce() -> T) -> T {
-        if plain.len() < MANY {
+        if plain.len() < MANY || self.is_part() {
             self.add_bytes(plain);
             return work();
         }
@@ -71,6 +99,17 @@ impl Mac {
             self.add_bytes(plain);
         }
         answer
+    }
+
+    #[cfg(feature = "parallel")]
+    fn is_part(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    #[cfg(not(feature = "parallel"))]
+    #[allow(clippy::unused_self, reason = "the other one needs it")]
+    fn is_part(&self) -> bool {
+        false
     }
 
     /// The MAC as it is sealed in a file: upper-case hex.

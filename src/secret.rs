@@ -46,6 +46,15 @@ impl fmt::Debug for DataKey {
     }
 }
 
+/// Gives room for `more` bytes. Where the bytes must move, the old place is wiped.
+pub(crate) fn grow(bytes: &mut Zeroizing<Vec<u8>>, more: usize) {
+    if bytes.capacity() - bytes.len() < more {
+        let mut larger = Zeroizing::new(Vec::with_capacity((2 * bytes.capacity()).max(bytes.len() + more)));
+        larger.extend_from_slice(bytes);
+        *bytes = larger;
+    }
+}
+
 /// A string of a document: wiped on drop, not shown by `Debug`. Those of one plaintext file that was read are wiped together, with the last of them.
 ///
 /// ```
@@ -155,8 +164,13 @@ impl Shared {
     /// Whether this is the text `other`: in few instructions, as most that are asked for a key have another length.
     #[inline]
     pub(crate) fn is(&self, other: &str) -> bool {
+        if self.length as usize != other.len() {
+            return false;
+        }
         let start = self.start as usize;
-        self.length as usize == other.len() && self.text.as_bytes()[start..start + other.len()] == *other.as_bytes()
+        let bytes = &self.text.as_bytes()[start..start + other.len()];
+        // Keys of one object often have a beginning in common, and seldom an end.
+        bytes.last() == other.as_bytes().last() && bytes == other.as_bytes()
     }
 }
 

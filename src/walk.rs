@@ -1,8 +1,14 @@
 //! The walk over the leaves of a tree, in the order of the file: the same for encrypting and for decrypting.
 
+#[cfg(feature = "parallel")]
+mod split;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::rules::Rule;
 use crate::tree::{Map, Value};
+
+#[cfg(feature = "parallel")]
+pub(crate) use split::{Part, Piece, split, weighs};
 
 /// How long the keys on the way to a leaf may be together, in bytes. Each leaf is authenticated with all of them, so that a long key
 /// above many leaves would cost its length for each.
@@ -115,15 +121,30 @@ struct Told<'w, E> {
 
 impl<E: Events> Told<'_, E> {
     fn members(&mut self, map: &Map, companion: Option<&Map>, matched: bool) -> Result<()> {
+        map.iter().enumerate().try_for_each(|(place, member)| self.member(place, member, companion, matched))
+    }
+
+    #[inline]
+    fn member(
+        &mut self,
+        place: usize,
+        (key, value): (&str, &Value),
+        companion: Option<&Map>,
+        matched: bool,
+    ) -> Result<()> {
         let outer = self.additional_data.len();
-        for (place, (key, value)) in map.iter().enumerate() {
-            enter(&mut self.additional_data, key)?;
-            let matched = matched || self.rule.matches(key);
-            let companion = companion.and_then(|map| map.get_near(place, key));
-            self.value(value, companion, matched, Some(key)).map_err(|error| error.under_key(key))?;
-            self.additional_data.truncate(outer);
-        }
+        enter(&mut self.additional_data, key)?;
+        let matched = matched || self.rule.matches(key);
+        let companion = companion.and_then(|map| map.get_near(place, key));
+        self.value(value, companion, matched, Some(key)).map_err(|error| error.under_key(key))?;
+        self.additional_data.truncate(outer);
         Ok(())
+    }
+
+    #[inline]
+    fn item(&mut self, index: usize, item: &Value, companion: Option<&[Value]>, matched: bool) -> Result<()> {
+        let companion = companion.and_then(|items| items.get(index));
+        self.value(item, companion, matched, None).map_err(|error| error.under_index(index))
     }
 
     fn value(&mut self, value: &Value, companion: Option<&Value>, matched: bool, key: Option<&str>) -> Result<()> {
@@ -138,8 +159,7 @@ impl<E: Events> Told<'_, E> {
                 let companion = companion.and_then(Value::as_array);
                 let outer = self.events.open("[", key);
                 for (index, item) in items.iter().enumerate() {
-                    let companion = companion.and_then(|items| items.get(index));
-                    self.value(item, companion, matched, None).map_err(|error| error.under_index(index))?;
+                    self.item(index, item, companion, matched)?;
                 }
                 self.events.close("]", &outer);
             }

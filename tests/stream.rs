@@ -151,3 +151,52 @@ proptest! {
         prop_assert_eq!(stable(&opened.encrypt_to_text().unwrap()), stable(&text));
     }
 }
+
+/// Large enough for several threads, where the build has them.
+fn large() -> Map {
+    let object = |group: usize| {
+        Map::from_iter(
+            (0..50).map(|key| (format!("key{key}"), Value::from(format!("{group} {key} \"{}\"", "x".repeat(40))))),
+        )
+    };
+    Map::from_iter((0..100).map(|group| (format!("group{group}"), Value::from(object(group)))))
+}
+
+#[test]
+fn a_large_document_goes_both_ways() {
+    let document = Document::new(large(), &recipients(&["alice"])).unwrap();
+    let text = document.encrypt_to_text().unwrap();
+    let sealed = EncryptedDocument::parse(text.as_bytes()).unwrap();
+    let plain = sealed.decrypt_to_bytes(&identities("alice"), Format::Json, Indent::Tab).unwrap();
+    assert_eq!(plain, document.to_bytes(Format::Json).unwrap());
+    assert_eq!(plain, sealed.decrypt(&identities("alice")).unwrap().to_bytes(Format::Json).unwrap());
+    assert_eq!(sealed.to_string(), text);
+}
+
+#[test]
+fn a_large_document_that_was_tampered_with_is_refused_at_the_first_place() {
+    let text = Document::new(large(), &recipients(&["alice"])).unwrap().encrypt_to_text().unwrap();
+    let alice = identities("alice");
+    let leaves: Vec<_> = text.match_indices("ENC[AES256_GCM,data:").map(|(at, head)| at + head.len()).collect();
+    for places in [&[4000, 70, 2500][..], &[4999], &[0]] {
+        let mut bytes = text.clone().into_bytes();
+        for place in places {
+            let byte = &mut bytes[leaves[*place]];
+            *byte = if *byte == b'A' { b'B' } else { b'A' };
+        }
+        let sealed = EncryptedDocument::parse(&bytes).unwrap();
+        let two_steps = sealed.decrypt(&alice).and_then(|document| document.to_bytes(Format::Json));
+        let one = sealed.decrypt_to_bytes(&alice, Format::Json, Indent::Tab);
+        let first = places.iter().min().unwrap();
+        let path = format!(r#"["group{}"]["key{}"]"#, first / 50, first % 50);
+        assert_eq!(outcome(one), Err(("leaf-not-authentic".to_owned(), path)));
+        assert_eq!(outcome(two_steps), outcome(sealed.decrypt_to_bytes(&alice, Format::Json, Indent::Tab)));
+    }
+    // Without one of the groups: only the MAC of all tells.
+    let sealed: Map = Format::Json.parse(text.as_bytes()).unwrap();
+    let mut changed = sealed.clone();
+    changed.remove("group7");
+    let bytes = Format::Json.write(&changed, Indent::Tab).unwrap();
+    let error = EncryptedDocument::parse(&bytes).unwrap().decrypt_to_bytes(&alice, Format::Json, Indent::Tab);
+    assert_eq!(error.unwrap_err().kind(), sopskit::ErrorKind::MacMismatch);
+}

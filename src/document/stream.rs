@@ -4,6 +4,9 @@
 
 use zeroize::Zeroizing;
 
+use super::leaves::{self, Leaves, Room, lead};
+#[cfg(feature = "parallel")]
+use super::parallel::Fork;
 use super::plain::{self, Kept};
 use super::{Document, EncryptedDocument, check_mac};
 use crate::cipher::{Cipher, Nonces};
@@ -16,7 +19,7 @@ use crate::mac::Mac;
 use crate::metadata::SOPS;
 use crate::secret::Bytes;
 use crate::tree::Value;
-use crate::walk::{Events, Visit, walk};
+use crate::walk::Visit;
 
 /// How long the MAC may be that a new document does not have yet, and what is escaped in the metadata.
 const SEALED_MAC: usize = 1024;
@@ -41,14 +44,12 @@ impl EncryptedDocument {
             return format.write(self.decrypt(keys)?.tree(), indent);
         }
         let data_key = keys::unwrap(&self.metadata, keys)?;
-        let mut opening = Opening {
-            cipher: Cipher::new(&data_key),
-            mac: Mac::new(self.metadata.mac_only_encrypted()),
-            writer: Writer::plain(indent, write::measure_with(&self.tree, indent, leaf::opened_length)),
-            is_representable: true,
-        };
+        let cipher = Cipher::new(&data_key);
+        let mac = Mac::new(self.metadata.mac_only_encrypted());
+        let writer = Writer::plain(indent, 0);
+        let mut opening = Opening { cipher: &cipher, mac, writer, is_representable: true };
         let outer = opening.writer.open("{");
-        walk(&self.tree, None, self.metadata.rule(), &mut opening)?;
+        leaves::walk(&self.tree, None, self.metadata.rule(), &mut opening, Room { indent, behind: 4 })?;
         opening.writer.close("}", &outer);
         // Nothing is given away, not even why it cannot be written, before this holds.
         check_mac(&self.metadata, &data_key, opening.mac)?;
@@ -60,14 +61,16 @@ impl EncryptedDocument {
     }
 }
 
-struct Opening {
-    cipher: Cipher,
+struct Opening<'a> {
+    cipher: &'a Cipher,
     mac: Mac,
     writer: Writer,
     is_representable: bool,
 }
 
-impl Leaves for Opening {
+impl Leaves for Opening<'_> {
+    const LENGTH_OF: fn(&str) -> usize = leaf::opened_length;
+
     fn writer(&mut self) -> &mut Writer {
         &mut self.writer
     }
@@ -80,7 +83,7 @@ impl Leaves for Opening {
                     return self.text(&leaf, visit.additional_data, key);
                 }
                 let mut plain = Zeroizing::new(leaf.ciphertext()?);
-                open(&self.cipher, &leaf, &mut plain, visit.additional_data)?;
+                open(self.cipher, &leaf, &mut plain, visit.additional_data)?;
                 let value = leaf::value(std::mem::take(&mut *plain), leaf.kind)?;
                 self.put(&value, visit.selected, key)
             }
@@ -98,7 +101,22 @@ fn open(cipher: &Cipher, leaf: &Leaf<'_>, buffer: &mut [u8], additional_data: &s
     opened.map_err(|_| Error::new(ErrorKind::LeafNotAuthentic))
 }
 
-impl Opening {
+#[cfg(feature = "parallel")]
+impl Fork for Opening<'_> {
+    fn mac(&mut self) -> &mut Mac {
+        &mut self.mac
+    }
+
+    fn fork(&mut self, writer: Writer, mac: Mac, _leaves: usize) -> Self {
+        Opening { cipher: self.cipher, mac, writer, is_representable: true }
+    }
+
+    fn join(&mut self, part: &Self) {
+        self.is_representable &= part.is_representable;
+    }
+}
+
+impl Opening<'_> {
     /// A string, opened where it will stand.
     fn text(&mut self, leaf: &Leaf<'_>, additional_data: &str, key: Option<&str>) -> Result<()> {
         let Opening { cipher, mac, writer, .. } = self;
@@ -126,39 +144,19 @@ impl Opening {
     }
 }
 
-/// What is done with each leaf; all else of a document is written alike in both directions.
-trait Leaves {
-    fn writer(&mut self) -> &mut Writer;
-    fn leaf(&mut self, visit: &Visit<'_>, key: Option<&str>) -> Result<()>;
-}
-
-impl<L: Leaves> Events for L {
-    type Outer = write::Outer;
-
-    fn open(&mut self, bracket: &'static str, key: Option<&str>) -> write::Outer {
-        lead(self.writer(), key);
-        self.writer().open(bracket)
+#[cfg(feature = "parallel")]
+impl Fork for Sealing<'_> {
+    fn mac(&mut self) -> &mut Mac {
+        &mut self.mac
     }
 
-    fn close(&mut self, bracket: &'static str, outer: &write::Outer) {
-        self.writer().close(bracket, outer);
+    fn fork(&mut self, writer: Writer, mac: Mac, leaves: usize) -> Self {
+        let behind = self.nonces.behind(leaves);
+        let nonces = std::mem::replace(&mut self.nonces, behind);
+        Sealing { cipher: self.cipher, nonces, mac, scratch: Scratch::default(), writer, keeps: self.keeps }
     }
 
-    fn null(&mut self, key: Option<&str>) {
-        lead(self.writer(), key);
-        self.writer().raw("null");
-    }
-
-    fn leaf(&mut self, visit: &Visit<'_>, key: Option<&str>) -> Result<()> {
-        Leaves::leaf(self, visit, key)
-    }
-}
-
-fn lead(writer: &mut Writer, key: Option<&str>) {
-    writer.item();
-    if let Some(key) = key {
-        writer.key(key);
-    }
+    fn join(&mut self, _part: &Self) {}
 }
 
 /// Memory in which one leaf after the other is sealed. Wiped when it is replaced by a larger one, and on drop.
@@ -191,20 +189,13 @@ impl Document {
     pub fn encrypt_to_text(&self) -> Result<String> {
         let mut metadata = self.metadata.clone();
         metadata.touch();
-        let length = write::measure_with(&self.tree, self.indent, leaf::sealed_length)
-            + write::measure(metadata.fields(), self.indent)
-            + SEALED_MAC;
-        let mut sealing = Sealing {
-            cipher: Cipher::new(&self.data_key),
-            nonces: Nonces::new(),
-            mac: Mac::new(metadata.mac_only_encrypted()),
-            scratch: Scratch::default(),
-            writer: Writer::sealed(self.indent, length),
-            keeps: self.sealed_under_data_key,
-        };
+        let behind = write::measure(metadata.fields(), self.indent) + SEALED_MAC;
+        let cipher = Cipher::new(&self.data_key);
+        let mut sealing = Sealing::of(self, &cipher, Nonces::new());
         let outer = sealing.writer.open("{");
-        walk(&self.tree, Some(&self.sealed), metadata.rule(), &mut sealing)?;
-        let Sealing { cipher, mut nonces, mac, mut writer, .. } = sealing;
+        let room = Room { indent: self.indent, behind };
+        leaves::walk(&self.tree, Some(&self.sealed), metadata.rule(), &mut sealing, room)?;
+        let Sealing { mut nonces, mac, mut writer, .. } = sealing;
         let aad = metadata.mac_additional_data();
         metadata.set_mac(plain::seal(&cipher, &mut nonces, mac.finish().as_bytes(), &aad, LeafType::Str)?);
         writer.metadata(SOPS, metadata.fields(), &outer)?;
@@ -212,8 +203,8 @@ impl Document {
     }
 }
 
-struct Sealing {
-    cipher: Cipher,
+pub(super) struct Sealing<'a> {
+    cipher: &'a Cipher,
     nonces: Nonces,
     mac: Mac,
     scratch: Scratch,
@@ -222,19 +213,36 @@ struct Sealing {
     keeps: bool,
 }
 
-impl Leaves for Sealing {
+impl<'a> Sealing<'a> {
+    pub(super) fn of(document: &Document, cipher: &'a Cipher, nonces: Nonces) -> Self {
+        Sealing {
+            cipher,
+            nonces,
+            mac: Mac::new(document.metadata.mac_only_encrypted()),
+            scratch: Scratch::default(),
+            writer: Writer::sealed(document.indent, 0),
+            keeps: document.sealed_under_data_key,
+        }
+    }
+}
+
+impl Leaves for Sealing<'_> {
+    const LENGTH_OF: fn(&str) -> usize = leaf::sealed_length;
+
     fn writer(&mut self) -> &mut Writer {
         &mut self.writer
     }
 
     fn leaf(&mut self, visit: &Visit<'_>, key: Option<&str>) -> Result<()> {
+        // Each leaf has its own, used or not: those of a leaf then do not depend on who does the leaves in front of it.
+        let iv = self.nonces.next();
         lead(&mut self.writer, key);
         if !visit.selected {
             self.mac.add(visit.value, false);
             return self.writer.value(&plain::in_clear(visit.value)?);
         }
         let Some((bytes, kind)) = leaf::plain_bytes(visit.value) else { return Ok(()) };
-        let Sealing { cipher, nonces, mac, scratch, writer, keeps } = self;
+        let Sealing { cipher, mac, scratch, writer, keeps, .. } = self;
         let mut write = || {
             let kind = match plain::kept(visit, kind, *keeps) {
                 Kept::Text(sealed) => {
@@ -249,7 +257,6 @@ impl Leaves for Sealing {
             }
             let buffer = &mut scratch.of_length(bytes.len())[..bytes.len()];
             buffer.copy_from_slice(&bytes);
-            let iv = nonces.next();
             let tag = cipher.seal(buffer, &iv, visit.additional_data.as_bytes()).map_err(plain::too_long)?;
             let room = writer.room(leaf::text_length(buffer, kind) + 2);
             room.push(b'"');

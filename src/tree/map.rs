@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
+#[cfg(feature = "parallel")]
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::Value;
@@ -123,6 +125,12 @@ impl Map {
     /// The members, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.members.iter().map(|(key, value)| (&**key, value))
+    }
+
+    /// The members at these places, in order.
+    #[cfg(feature = "parallel")]
+    pub(crate) fn range(&self, places: Range<usize>) -> impl Iterator<Item = (&str, &Value)> {
+        self.members[places].iter().map(|(key, value)| (&**key, value))
     }
 
     /// Adds a member whose key must be new.

@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 use super::number::spelled;
 use super::scan;
 use crate::error::{Error, ErrorKind, Result};
+use crate::secret;
 use crate::tree::{Map, Value};
 
 /// The widest indent that is taken from a file.
@@ -81,7 +82,7 @@ pub(crate) fn sealed(map: &Map, key: &str, metadata: &Map, indent: Indent) -> Re
 /// One plaintext value as it stands in a file, without a final newline.
 pub(crate) fn value(value: &Value, indent: Indent) -> Result<Zeroizing<Vec<u8>>> {
     let mut measure = Measure { length: 0, unit: indent.width(), of_text: str::len };
-    measure.value(value, 1);
+    measure.value(value, indent.width());
     let mut writer = Writer::plain(indent, measure.length);
     writer.value(value)?;
     Ok(writer.out.0)
@@ -103,28 +104,33 @@ pub(crate) fn measure(map: &Map, indent: Indent) -> usize {
 /// As [`measure`], where a text will be as long as `of_text` says.
 pub(crate) fn measure_with(map: &Map, indent: Indent, of_text: fn(&str) -> usize) -> usize {
     let mut measure = Measure { length: 0, unit: indent.width(), of_text };
-    measure.map(map, 1);
+    measure.map(map, indent.width());
     measure.length
 }
 
 impl Measure {
-    fn map(&mut self, map: &Map, depth: usize) {
-        self.length += depth * self.unit + 4;
-        for (key, value) in map.iter() {
+    /// So wide are the lines of the members indented.
+    fn map(&mut self, map: &Map, width: usize) {
+        self.length += width + 4;
+        self.members(map.iter(), width);
+    }
+
+    fn members<'a>(&mut self, members: impl Iterator<Item = (&'a str, &'a Value)>, width: usize) {
+        for (key, value) in members {
             // Quotes, colon, blank, comma, newline.
-            self.length += key.len() + 6 + depth * self.unit;
-            self.value(value, depth);
+            self.length += key.len() + 6 + width;
+            self.value(value, width);
         }
     }
 
-    fn value(&mut self, value: &Value, depth: usize) {
+    fn value(&mut self, value: &Value, width: usize) {
         match value {
-            Value::Object(map) => self.map(map, depth + 1),
+            Value::Object(map) => self.map(map, width + self.unit),
             Value::Array(items) => {
-                self.length += depth * self.unit + 4;
+                self.length += width + 4;
                 for item in items {
-                    self.length += 2 + (depth + 1) * self.unit;
-                    self.value(item, depth + 1);
+                    self.length += 2 + width + self.unit;
+                    self.value(item, width + self.unit);
                 }
             }
             Value::Text(text) => self.length += (self.of_text)(text.as_str()) + 2,
@@ -152,10 +158,7 @@ impl Out {
 
     #[cold]
     fn grow(&mut self, by: usize) {
-        let mut larger = Zeroizing::new(Vec::with_capacity((2 * self.0.capacity()).max(self.0.len() + by)));
-        larger.extend_from_slice(&self.0);
-        // The smaller one is wiped.
-        self.0 = larger;
+        secret::grow(&mut self.0, by);
     }
 }
 
@@ -176,6 +179,48 @@ pub(crate) struct Outer {
 }
 
 impl Writer {
+    /// A writer that goes on where this one is, into a text of its own.
+    #[cfg(feature = "parallel")]
+    pub(crate) fn fork(&self) -> Self {
+        let out = Out(Zeroizing::default());
+        Writer { out, line: self.line.clone(), unit: self.unit.clone(), ..*self }
+    }
+
+    /// Goes on behind an item that another hand writes.
+    #[cfg(feature = "parallel")]
+    pub(crate) fn pass(&mut self) {
+        self.is_first = false;
+    }
+
+    /// Whether the current list has no item yet.
+    #[cfg(feature = "parallel")]
+    pub(crate) fn is_first(&self) -> bool {
+        self.is_first
+    }
+
+    /// How long these members will be, or items with empty keys.
+    #[cfg(feature = "parallel")]
+    pub(crate) fn measure<'a>(
+        &self,
+        members: impl Iterator<Item = (&'a str, &'a Value)>,
+        of_text: fn(&str) -> usize,
+    ) -> usize {
+        let mut measure = Measure { length: 0, unit: self.unit.len(), of_text };
+        measure.members(members, self.line.len() - 1);
+        measure.length
+    }
+
+    /// What has been written.
+    #[cfg(feature = "parallel")]
+    pub(crate) fn written(&mut self) -> &mut Zeroizing<Vec<u8>> {
+        &mut self.out.0
+    }
+
+    /// Makes room for so many bytes.
+    pub(crate) fn reserve(&mut self, length: usize) {
+        self.out.reserve(length.min(MAX_ROOM));
+    }
+
     /// For a text of about this length. A negative zero has a spelling of its own in each kind of file.
     fn new(indent: Indent, negative_zero: &'static str, length: usize) -> Self {
         let out = Out(Zeroizing::new(Vec::with_capacity(length.min(MAX_ROOM))));

@@ -1,0 +1,86 @@
+//! What is written of a document, whichever way it goes: everything but the leaves is the same.
+
+use crate::error::Result;
+use crate::format::Indent;
+use crate::format::json::write::{self, Writer};
+use crate::rules::Rule;
+use crate::tree::Map;
+use crate::walk::{self, Events, Visit};
+
+/// What is done with each leaf.
+pub(super) trait Leaves {
+    /// How long a text will be at most.
+    const LENGTH_OF: fn(&str) -> usize;
+
+    fn writer(&mut self) -> &mut Writer;
+    fn leaf(&mut self, visit: &Visit<'_>, key: Option<&str>) -> Result<()>;
+}
+
+impl<L: Leaves> Events for L {
+    type Outer = write::Outer;
+
+    fn open(&mut self, bracket: &'static str, key: Option<&str>) -> write::Outer {
+        lead(self.writer(), key);
+        self.writer().open(bracket)
+    }
+
+    fn close(&mut self, bracket: &'static str, outer: &write::Outer) {
+        self.writer().close(bracket, outer);
+    }
+
+    fn null(&mut self, key: Option<&str>) {
+        lead(self.writer(), key);
+        self.writer().raw("null");
+    }
+
+    fn leaf(&mut self, visit: &Visit<'_>, key: Option<&str>) -> Result<()> {
+        Leaves::leaf(self, visit, key)
+    }
+}
+
+pub(super) fn lead(writer: &mut Writer, key: Option<&str>) {
+    writer.item();
+    if let Some(key) = key {
+        writer.key(key);
+    }
+}
+
+/// How the members are indented, and for how many bytes room is needed behind them.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    pub(super) indent: Indent,
+    pub(super) behind: usize,
+}
+
+/// Writes the members of a document.
+#[cfg(not(feature = "parallel"))]
+pub(super) fn walk<L: Leaves>(
+    tree: &Map,
+    companion: Option<&Map>,
+    rule: &Rule,
+    leaves: &mut L,
+    room: Room,
+) -> Result<()> {
+    one_by_one(tree, companion, rule, leaves, room)
+}
+
+/// Writes the members of a document, on several threads where that is faster.
+#[cfg(feature = "parallel")]
+pub(super) fn walk<L: super::parallel::Fork>(
+    tree: &Map,
+    companion: Option<&Map>,
+    rule: &Rule,
+    leaves: &mut L,
+    room: Room,
+) -> Result<()> {
+    match super::parallel::walk(tree, companion, rule, leaves, room) {
+        Some(()) => Ok(()),
+        // It fails there too, and tells the first place.
+        None => one_by_one(tree, companion, rule, leaves, room),
+    }
+}
+
+fn one_by_one<L: Leaves>(tree: &Map, companion: Option<&Map>, rule: &Rule, leaves: &mut L, room: Room) -> Result<()> {
+    leaves.writer().reserve(write::measure_with(tree, room.indent, L::LENGTH_OF) + room.behind);
+    walk::walk(tree, companion, rule, leaves)
+}

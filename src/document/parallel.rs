@@ -1,0 +1,198 @@
+//! A large document on all cores: in pieces, each with a text of its own, that are put one behind the other; the MAC is made of them as they come.
+//!
+//! What comes out is what one thread makes of the same nonces. Whatever goes wrong is left to one thread, which then tells the first place.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::mpsc::channel;
+use std::sync::{Mutex, PoisonError};
+
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
+use zeroize::Zeroizing;
+
+use super::leaves::{Leaves, Room};
+use crate::format::json::write::{Outer, Writer};
+use crate::mac::Mac;
+use crate::rules::Rule;
+use crate::tree::Map;
+use crate::walk::{Part, Piece, split, weighs};
+
+/// What a piece should weigh (see [`split`]): some 300 small leaves, which take some 100 µs.
+const WEIGHT: usize = 64 * 1024;
+/// A document that weighs less is not worth the threads.
+const LEAST: usize = 512 * 1024;
+
+/// Leaves that can be done in parts.
+pub(super) trait Fork: Leaves + Send + Sized {
+    fn mac(&mut self) -> &mut Mac;
+
+    /// What does the next `leaves` leaves, apart from this one, which then goes on behind them.
+    fn fork(&mut self, writer: Writer, mac: Mac, leaves: usize) -> Self;
+
+    /// Takes over what a fork knows besides its text and its MAC.
+    fn join(&mut self, part: &Self);
+}
+
+/// Writes the members of a document, if it is large enough and nothing is wrong with it.
+pub(super) fn walk<L: Fork>(
+    tree: &Map,
+    companion: Option<&Map>,
+    rule: &Rule,
+    leaves: &mut L,
+    room: Room,
+) -> Option<()> {
+    walk_in_pieces(tree, companion, rule, leaves, room.behind, WEIGHT, LEAST)
+}
+
+fn walk_in_pieces<L: Fork>(
+    tree: &Map,
+    companion: Option<&Map>,
+    rule: &Rule,
+    leaves: &mut L,
+    behind: usize,
+    weight: usize,
+    least: usize,
+) -> Option<()> {
+    if !weighs(tree, least) || rayon::current_num_threads() < 2 {
+        return None;
+    }
+    let parts = split(tree, companion, rule, weight)?;
+    let mut spine = Spine::of(leaves.writer());
+    let pieces: Vec<_> = parts.iter().filter_map(|part| spine.pass(part, leaves)).collect();
+    let mut mac = leaves.mac().clone();
+    let done = write_all(pieces, rule, &mut mac)?;
+    done.iter().for_each(|fork| leaves.join(fork));
+    *leaves.mac() = mac;
+    let texts = done.into_iter().map(|mut fork| std::mem::take(fork.writer().written())).collect();
+    spine.assemble(texts, leaves.writer(), behind);
+    Some(())
+}
+
+/// All pieces, written, in order; what they kept is added to the MAC as they come. `None` where one could not be written.
+///
+/// This thread takes pieces like all others, so that it never waits for one that nobody has begun: there may be no other thread that is free.
+fn write_all<L: Fork>(pieces: Vec<(L, &Piece<'_>)>, rule: &Rule, mac: &mut Mac) -> Option<Vec<L>> {
+    let count = pieces.len();
+    let queue = Mutex::new(pieces.into_iter().enumerate());
+    let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let write = |(place, (mut fork, piece)): (usize, (L, &Piece<'_>))| {
+        let is_written = write(&mut fork, piece, rule);
+        (place, is_written.then_some(fork))
+    };
+    let (take, write) = (&take, &write);
+    let mut gathering = Gathering { mac, done: Vec::with_capacity(count), waiting: Vec::new() };
+    rayon::scope(|scope| {
+        let (sender, receiver) = channel();
+        for _ in 1..rayon::current_num_threads().min(count) {
+            let sender = sender.clone();
+            scope.spawn(move |_| while take().map(write).is_some_and(|written| sender.send(written).is_ok()) {});
+        }
+        drop(sender);
+        loop {
+            let written = match take().map(write) {
+                Some(written) => written,
+                None if gathering.done.len() == count => return Some(()),
+                None => receiver.recv().ok()?,
+            };
+            // When nobody receives any more, the others stop too.
+            gathering.add(written)?;
+            receiver.try_iter().try_for_each(|written| gathering.add(written))?;
+        }
+    })?;
+    Some(gathering.done)
+}
+
+/// The pieces in order.
+struct Gathering<'m, L> {
+    mac: &'m mut Mac,
+    done: Vec<L>,
+    /// Those that wait for one in front of them.
+    waiting: Vec<(usize, L)>,
+}
+
+impl<L: Fork> Gathering<'_, L> {
+    fn add(&mut self, (place, fork): (usize, Option<L>)) -> Option<()> {
+        self.waiting.push((place, fork?));
+        while let Some(at) = self.waiting.iter().position(|(place, _)| *place == self.done.len()) {
+            let (_, mut fork) = self.waiting.swap_remove(at);
+            self.mac.add_bytes(&fork.mac().take_kept());
+            self.done.push(fork);
+        }
+        Some(())
+    }
+}
+
+/// Whether all of the piece could be written, and something, if it is the first item of a list: what is behind it is written as if it were not the first.
+fn write<L: Fork>(leaves: &mut L, piece: &Piece<'_>, rule: &Rule) -> bool {
+    let writer = leaves.writer();
+    let is_first = writer.is_first();
+    let length = writer.measure(piece.members(), L::LENGTH_OF);
+    writer.reserve(length);
+    piece.walk(rule, leaves).is_ok() && !(is_first && leaves.writer().is_first())
+}
+
+/// What is written between the pieces.
+struct Spine {
+    writer: Writer,
+    open: Vec<Outer>,
+    /// How much is written in front of each piece.
+    pieces: Vec<usize>,
+}
+
+impl Spine {
+    fn of(writer: &Writer) -> Self {
+        Spine { writer: writer.fork(), open: Vec::new(), pieces: Vec::new() }
+    }
+
+    /// Writes what is no piece; for a piece, what will write it.
+    fn pass<'p, L: Fork>(&mut self, part: &'p Part<'p>, leaves: &mut L) -> Option<(L, &'p Piece<'p>)> {
+        match part {
+            Part::Open(bracket, key) => {
+                super::leaves::lead(&mut self.writer, *key);
+                self.open.push(self.writer.open(bracket));
+            }
+            Part::Close(bracket) => {
+                if let Some(outer) = self.open.pop() {
+                    self.writer.close(bracket, &outer);
+                }
+            }
+            Part::Piece(piece) => {
+                self.pieces.push(self.writer.written().len());
+                let mac = leaves.mac().of_part();
+                let fork = leaves.fork(self.writer.fork(), mac, piece.leaves());
+                self.writer.pass();
+                return Some((fork, piece));
+            }
+        }
+        None
+    }
+
+    /// Puts all of it behind what `writer` has written, and leaves room behind it.
+    fn assemble(mut self, pieces: Vec<Zeroizing<Vec<u8>>>, writer: &mut Writer, behind: usize) {
+        let between = std::mem::take(self.writer.written());
+        let before = std::mem::take(writer.written());
+        let mut texts: Vec<&[u8]> = vec![&before];
+        let mut from = 0;
+        for (to, piece) in self.pieces.iter().zip(&pieces) {
+            texts.extend([&between[from..*to], piece.as_slice()]);
+            from = *to;
+        }
+        texts.push(&between[from..]);
+        let length = texts.iter().map(|text| text.len()).sum::<usize>();
+        let mut whole = Zeroizing::new(vec![0; length + behind]);
+        let mut rest = whole.as_mut_slice();
+        let mut places = Vec::with_capacity(texts.len());
+        for text in &texts {
+            let (place, behind) = std::mem::take(&mut rest).split_at_mut(text.len());
+            places.push(place);
+            rest = behind;
+        }
+        places.into_par_iter().zip(texts).for_each(|(place, text)| place.copy_from_slice(text));
+        whole.truncate(length);
+        *writer.written() = whole;
+        writer.pass();
+        // Each piece is wiped.
+        pieces.into_par_iter().for_each(drop);
+    }
+}

@@ -71,8 +71,7 @@ impl Metadata {
     /// The meaning of the `sops` object of a file.
     pub(crate) fn parse(fields: Map) -> Result<Self> {
         let time = required(&fields, LAST_MODIFIED)?;
-        let last_modified = DateTime::parse_from_rfc3339(time)
-            .map_err(|_| invalid("expected a time in the form of RFC 3339").under_key(LAST_MODIFIED))?;
+        let last_modified = parse_time(time).map_err(|error| error.under_key(LAST_MODIFIED))?;
         let numbers: Vec<&str> = required(&fields, VERSION)?.splitn(3, '.').collect();
         if numbers.len() != 3 || !numbers.iter().all(|number| number.starts_with(|c: char| c.is_ascii_digit())) {
             return Err(invalid("expected three numbers, as in 3.13.2").under_key(VERSION));
@@ -303,6 +302,15 @@ fn key_group(group: &[(MasterKey, String)], entries: &mut Entries) -> Map {
 /// A time as sops writes it, and as it goes into the additional data of the MAC: without fractions, `Z` for UTC.
 fn timestamp(time: DateTime<FixedOffset>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// A time in the form of RFC 3339, as sops takes it.
+///
+/// chrono also takes a blank or `t` for the `T`, `z` for the `Z` and the minus sign of Unicode: other texts for one time, which the MAC would not tell apart.
+fn parse_time(text: &str) -> Result<DateTime<FixedOffset>> {
+    let is_plain = text.bytes().all(|c| c.is_ascii_digit() || b"-:.+TZ".contains(&c));
+    let time = DateTime::parse_from_rfc3339(text).ok().filter(|_| is_plain);
+    time.ok_or_else(|| invalid("expected a time in the form of RFC 3339"))
 }
 
 fn invalid(detail: &str) -> Error {

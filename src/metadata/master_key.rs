@@ -7,7 +7,7 @@ use std::fmt::{self, Write as _};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{invalid, required, text};
+use super::{invalid, parse_time, required, text};
 use crate::error::Result;
 use crate::tree::{Map, Value};
 
@@ -274,11 +274,7 @@ impl WrappedKey {
         let fields = entry.as_object().ok_or_else(|| invalid("expected an object"))?;
         let created_at = match text(fields, CREATED_AT)? {
             None => None,
-            Some(time) => {
-                let time = DateTime::parse_from_rfc3339(time);
-                let problem = |_| invalid("expected a time in the form of RFC 3339").under_key(CREATED_AT);
-                Some(time.map_err(problem)?.to_utc())
-            }
+            Some(time) => Some(parse_time(time).map_err(|error| error.under_key(CREATED_AT))?.to_utc()),
         };
         let enc = required(fields, ENC)?.to_owned();
         Ok(WrappedKey { key: MasterKey::parse(kind, fields)?, enc, created_at })

@@ -236,3 +236,20 @@ fn the_format_leaves_open_a_fraction_of_a_second_and_nothing_else_of_the_time() 
         assert!(try_open(&replace(&text, &time, &time.replace("Z\"", other))).is_err(), "{other}");
     }
 }
+
+#[test]
+fn the_format_leaves_open_how_json_and_armor_are_spelled() {
+    let text = seal(r#"{"ratio_unencrypted": 1.5, "a": "x"}"#);
+    let plain = open(&text);
+    assert_eq!(open(&replace(&text, ": 1.5", ":\r\n15e-1")), plain);
+    assert_eq!(open(&replace(&text, "\"a\": \"ENC", "\"\\u0061\" : \"\\u0045NC")), plain);
+    let (begin, end) = ("-----BEGIN AGE ENCRYPTED FILE-----", "-----END AGE ENCRYPTED FILE-----\\n");
+    for blanks in ["", "\\r\\n", "\\n \\t\\n"] {
+        assert_eq!(open(&replace(&text, end, &format!("{}{blanks}", end.trim_end_matches("\\n")))), plain);
+    }
+    for (old, new) in [(begin, format!("x\\n{begin}")), (end, format!("{end}x")), (begin, begin.to_lowercase())] {
+        assert_eq!(try_open(&replace(&text, old, &new)).unwrap_err().kind(), ErrorKind::NoMatchingIdentity, "{new}");
+    }
+    let twice = replace(&text, "\"a\":", "\"\\u0061\": \"y\", \"a\":");
+    assert_eq!(try_open(&twice).unwrap_err().kind(), ErrorKind::DuplicateKey);
+}

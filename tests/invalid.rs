@@ -63,6 +63,17 @@ fn no_error_shows_what_the_file_holds() {
 }
 
 #[test]
+fn no_error_moves_the_cursor_or_begins_a_line_of_the_file() {
+    for folder in folders(format!("{FIXTURES}/invalid")) {
+        let input = read(folder.join("input.json"));
+        let Err(error) = attempt(&line(&folder.join("mode")).unwrap(), &input) else { continue };
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains(|c: char| c != '\n' && c.is_control()), "{}: {shown:?}", name(&folder));
+        assert!(!shown.lines().any(|line| line.starts_with("nothing is wrong")), "{}: {shown:?}", name(&folder));
+    }
+}
+
+#[test]
 fn the_mac_can_be_ignored_by_a_call_of_its_own_and_nothing_else_can() {
     for folder in folders(format!("{FIXTURES}/invalid")) {
         if line(&folder.join("mode")).unwrap() != "decrypt" {

@@ -547,6 +547,18 @@ fn no_recipient_is_refused() {
 }
 
 #[test]
+fn a_recipient_in_an_error_moves_no_cursor_and_has_an_end() {
+    for recipient in
+        ["ssh-rsa AAAA\u{1b}[2K\u{7f}\nnothing is wrong".to_owned(), format!("ssh-rsa {}", "A".repeat(1 << 20))]
+    {
+        let error = refused(Recipients::from_keys([MasterKey::Age { recipient }]));
+        assert_eq!(error.kind(), ErrorKind::InvalidRecipient);
+        let shown = error.to_string();
+        assert!(!shown.contains(char::is_control) && shown.len() < 8192, "{} bytes: {shown:.100?}", shown.len());
+    }
+}
+
+#[test]
 fn what_is_no_recipient_is_told_what_it_is() {
     let alice = public_key("alice");
     let missing = |compiled: bool, says| if compiled { "" } else { says };

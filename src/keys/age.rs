@@ -75,9 +75,16 @@ pub(super) fn check_recipient(text: &str) -> Result<()> {
     }
 }
 
-/// A recipient for a message, or a stand-in where the text could be something secret that was given for one.
+/// How long a recipient is that is shown, in bytes: longer than the longest of age.
+const MAX_QUOTED: usize = 4096;
+
+/// A recipient for a message, or a stand-in where the text could be something secret that was given for one, or comes from a file that
+/// somebody made to look like more than one line.
 fn quoted(text: &str) -> &str {
     let plain = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if text.len() > MAX_QUOTED || text.contains(char::is_control) {
+        return "a text that is not shown here";
+    }
     match text.split_once(' ') {
         Some(("ssh-ed25519" | "ssh-rsa", _)) => text,
         None if text.starts_with("age1") && plain(text) => text,

@@ -158,6 +158,22 @@ fn a_path_meets_the_rule_that_the_fixture_tells() {
     }
 }
 
+#[test]
+fn a_rule_that_counts_for_a_path_below_its_directory_is_never_called_dead() {
+    for pair in pairs() {
+        let repo = Path::new("/tree/repo");
+        let Ok(config) = Config::parse(std::str::from_utf8(&pair.yaml).unwrap(), &repo.join(&pair.config)) else {
+            continue;
+        };
+        let path = repo.join(&pair.path);
+        if pair.path.contains("..") || !path.starts_with(config.path().parent().unwrap()) {
+            continue;
+        }
+        let Ok(rule) = config.creation_rule(&path) else { continue };
+        assert!(config.dead_rules().iter().all(|dead| dead.number != rule.number()), "{}", pair.name);
+    }
+}
+
 /// What is wrong with what sops makes of a pair.
 fn difference(sops: &Sops, pair: &Pair) -> Option<String> {
     let theirs = sops_outcome(sops, pair);

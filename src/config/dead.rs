@@ -57,11 +57,16 @@ impl Config {
             return Some(format!("rule {} before it has the same path_regex", same.number));
         }
         match text(entry).as_str() {
-            regex if regex.starts_with(r"^\./") => Some(String::from("no path begins with ./")),
-            regex if regex.starts_with("^/") => Some(String::from(
+            regex if begins(regex, r"^\./") => Some(String::from("no path begins with ./")),
+            regex if begins(regex, "^/") => Some(String::from(
                 "it begins with /, and so matches only files outside of the directory of the config file",
             )),
             _ => None,
         }
     }
+}
+
+/// Whether whatever `regex` matches begins as `start` says: neither is the end of that optional or repeated, nor is there another way to match.
+fn begins(regex: &str, start: &str) -> bool {
+    regex.strip_prefix(start).is_some_and(|rest| !rest.starts_with(['?', '*', '{']) && !rest.contains('|'))
 }

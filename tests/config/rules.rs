@@ -300,3 +300,22 @@ fn paths_of_windows_match_when_asked_for() {
     assert_eq!(there.clone().match_windows_paths(true).creation_rule(path).unwrap().number(), 1);
     assert_eq!(there.creation_rule(path).unwrap_err().kind(), ErrorKind::NoCreationRule);
 }
+
+/// Which rules, one for each regular expression, can never count.
+fn dead(regexes: &[&str]) -> Vec<usize> {
+    let rules: String = regexes.iter().map(|regex| format!("  - path_regex: '{regex}'\n")).collect();
+    config(&format!("creation_rules:\n{rules}")).unwrap().dead_rules().iter().map(|rule| rule.number).collect()
+}
+
+#[test]
+fn a_rule_that_begins_as_no_path_does_is_dead() {
+    assert_eq!(dead(&["^/secrets/", r"^\./secrets/", "^/", r"^\./.*\.json$"]), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_rule_that_matches_a_path_in_another_way_than_it_begins_is_not_dead() {
+    for regex in ["^/.*/ou|\\.json$", "^/?secrets/", "^/*a", "^/{0,1}secrets/", r"^\./|^secrets/", r"^\./?a", r"^\./*a"]
+    {
+        assert_eq!(dead(&[regex]), [0_usize; 0], "{regex}");
+    }
+}

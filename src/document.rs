@@ -24,6 +24,8 @@ use crate::leaf::{self, Leaf, LeafType};
 use crate::mac::Mac;
 use crate::metadata::{Metadata, SOPS};
 use crate::secret::{Bytes, DataKey};
+#[cfg(feature = "tokens")]
+use crate::tree::edit;
 use crate::tree::{Map, Value};
 use crate::walk::{Visit, map_leaves};
 
@@ -137,14 +139,34 @@ impl EncryptedDocument {
         self.open_under(keys::unwrap(&self.metadata, keys)?)
     }
 
-    fn open_under(&self, data_key: DataKey) -> Result<(Document, Mac)> {
-        let cipher = Cipher::new(&data_key);
+    /// The plaintext of a file that is not needed any more.
+    ///
+    /// # Errors
+    /// As [`decrypt`](Self::decrypt).
+    #[cfg(feature = "tokens")]
+    pub(crate) fn decrypt_tree(self, keys: &dyn KeyService) -> Result<Map> {
+        let data_key = keys::unwrap(&self.metadata, keys)?;
+        let (mut tree, mac) = self.open_tree(&data_key)?;
+        if let Err(error) = check_mac(&self.metadata, &data_key, mac) {
+            edit::wipe(&mut tree);
+            return Err(error);
+        }
+        Ok(tree)
+    }
+
+    fn open_tree(&self, data_key: &DataKey) -> Result<(Map, Mac)> {
+        let cipher = Cipher::new(data_key);
         let mut mac = Mac::new(self.metadata.mac_only_encrypted());
         let tree = map_leaves(&self.tree, None, self.metadata.rule(), &mut |visit| {
             let value = open_leaf(&cipher, &visit)?;
             mac.add(&value, visit.selected);
             Ok(value)
         })?;
+        Ok((tree, mac))
+    }
+
+    fn open_under(&self, data_key: DataKey) -> Result<(Document, Mac)> {
+        let (tree, mac) = self.open_tree(&data_key)?;
         let document = Document {
             tree,
             sealed: Arc::clone(&self.tree),

@@ -115,11 +115,12 @@ impl Mac {
     /// The MAC as it is sealed in a file: upper-case hex.
     pub(crate) fn finish(self) -> Zeroizing<String> {
         let digest = self.hash.finalize();
-        let mut text = Zeroizing::new(String::with_capacity(2 * digest.len()));
-        for digit in digest.iter().flat_map(|byte| [byte >> 4, byte & 15]) {
-            text.push(char::from(HEX[usize::from(digit)]));
+        let mut text = Zeroizing::new(vec![0; 2 * digest.len()]);
+        for (digits, byte) in text.chunks_exact_mut(2).zip(digest) {
+            digits.copy_from_slice(&[byte >> 4, byte & 15].map(|digit| HEX[usize::from(digit)]));
         }
-        text
+        // It is ASCII.
+        Zeroizing::new(String::from_utf8(std::mem::take(&mut *text)).unwrap_or_default())
     }
 
     /// Whether this is the MAC that `expected` spells, in a time that does not depend on where they differ.

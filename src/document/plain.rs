@@ -117,12 +117,6 @@ impl Document {
         &self.tree
     }
 
-    /// The plaintext, taken out of a document that is not needed any more.
-    #[cfg(feature = "tokens")]
-    pub(crate) fn take_tree(&mut self) -> Map {
-        std::mem::take(&mut self.tree)
-    }
-
     /// The plaintext as any type that serde can read.
     ///
     /// # Errors

@@ -302,15 +302,13 @@ impl<'a> Reader<'a> {
     /// Where the run of characters that stand for themselves ends: at a quote or a backslash.
     fn plain_run(&self, start: usize) -> Result<usize> {
         let rest = &self.bytes()[start..];
-        let length = scan::position(rest, |byte| (byte == b'"') | (byte == b'\\') | (byte < 0x20));
-        match rest.get(length) {
-            None => return Err(self.syntax("a string is not closed", self.at)),
-            Some(b'"' | b'\\') => {}
-            Some(_) => {
-                return Err(self.syntax("a control character in a string must be escaped", start + length));
-            }
+        let length = memchr::memchr2(b'"', b'\\', rest);
+        let run = &rest[..length.unwrap_or(rest.len())];
+        if run.iter().fold(false, |found, byte| found | (*byte < 0x20)) {
+            let at = run.iter().position(|byte| *byte < 0x20).unwrap_or_default();
+            return Err(self.syntax("a control character in a string must be escaped", start + at));
         }
-        Ok(start + length)
+        length.map(|length| start + length).ok_or_else(|| self.syntax("a string is not closed", self.at))
     }
 
     /// The string from `start`, allocated once at its final size or more, so that no copy of it is left behind unwiped.

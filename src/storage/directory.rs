@@ -34,7 +34,7 @@ const MAX_BYTES: usize = 1024 * 1024;
 
 /// How the tokens of a directory are spelled.
 pub(super) trait Form: Send + Sync {
-    fn read(&self, bytes: &[u8]) -> Result<Token>;
+    fn read(&self, bytes: Bytes) -> Result<Token>;
 
     /// What is written for a token into the file at `path`.
     fn write(&self, token: &Token, path: &Path) -> Result<Bytes>;
@@ -92,7 +92,7 @@ impl<F: Form> Directory<F> {
 
     fn load_as(&self, provider: &Provider<'_>) -> Result<Option<Token>> {
         let Some((path, bytes)) = self.read(provider)? else { return Ok(None) };
-        self.form.read(&bytes).map(Some).map_err(|error| error.in_file(&path))
+        self.form.read(bytes).map(Some).map_err(|error| error.in_file(&path))
     }
 
     pub(super) fn delete(&self, provider: &str) -> Result<bool> {

@@ -65,8 +65,8 @@ impl FileStorage {
 struct Plain;
 
 impl Form for Plain {
-    fn read(&self, bytes: &[u8]) -> Result<Token> {
-        Token::from_json(bytes)
+    fn read(&self, bytes: Bytes) -> Result<Token> {
+        Token::from_json(&bytes)
     }
 
     fn write(&self, token: &Token, path: &Path) -> Result<Bytes> {

@@ -131,9 +131,9 @@ struct Sealed {
 }
 
 impl Form for Sealed {
-    fn read(&self, bytes: &[u8]) -> Result<Token> {
+    fn read(&self, bytes: Bytes) -> Result<Token> {
         let keys = self.cache.before(&*self.keys);
-        Token::take_from(EncryptedDocument::parse(bytes)?.decrypt(&keys)?.take_tree())
+        Token::take_from(EncryptedDocument::from_bytes(bytes)?.decrypt_tree(&keys)?)
     }
 
     fn write(&self, token: &Token, path: &Path) -> Result<Bytes> {
@@ -183,7 +183,7 @@ impl TokenStorage for SopsStorage {
 
     fn status(&self, provider: &str) -> Result<Option<TokenStatus>> {
         let Some((path, bytes)) = self.directory.read(&Provider::new(provider)?)? else { return Ok(None) };
-        let sealed = EncryptedDocument::parse(&bytes).map_err(|error| error.in_file(&path))?;
+        let sealed = EncryptedDocument::from_bytes(bytes).map_err(|error| error.in_file(&path))?;
         Ok(Some(TokenStatus::of_sealed(&sealed)))
     }
 }

@@ -107,6 +107,10 @@ fn finite(u: &mut Unstructured<'_>) -> Result<f64> {
 
 /// A regular expression that means the same to RE2 and to the crate `regex`.
 pub(crate) fn regex(u: &mut Unstructured<'_>) -> Result<String> {
+    if u.ratio(1, 4)? {
+        // Whole words, which are not compiled.
+        return Ok((*u.choose(&["^a$", "^(b|_)$", "^enc$", "^ab$"])?).to_owned());
+    }
     let mut text = String::new();
     for _ in 0..u.int_in_range(1..=5)? {
         let atom = *u.choose(&ATOMS)?;

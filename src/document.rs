@@ -3,6 +3,7 @@
 
 mod inspect;
 mod leaves;
+mod limits;
 mod master_keys;
 mod merge;
 mod options;
@@ -30,6 +31,7 @@ use crate::tree::{Map, Value};
 use crate::walk::{Visit, map_leaves};
 
 pub use inspect::Inspection;
+pub use limits::Limits;
 pub use master_keys::KeyChanges;
 pub use options::EncryptOptions;
 pub use plain::Document;
@@ -59,9 +61,19 @@ impl EncryptedDocument {
     ///
     /// # Errors
     /// Those of the JSON itself ([`ErrorKind::Syntax`], [`ErrorKind::DuplicateKey`] and others, with position and key path),
-    /// [`ErrorKind::NoMetadata`], [`ErrorKind::InvalidMetadata`], [`ErrorKind::ConflictingRules`], [`ErrorKind::InvalidRegex`].
+    /// [`ErrorKind::NoMetadata`], [`ErrorKind::InvalidMetadata`], [`ErrorKind::ConflictingRules`], [`ErrorKind::InvalidRegex`],
+    /// [`ErrorKind::TooLarge`] for more than the default [`Limits`].
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        EncryptedDocument::of(json::parse_sealed(bytes)?, Indent::of(bytes))
+        EncryptedDocument::parse_with_limits(bytes, &Limits::new())
+    }
+
+    /// As [`parse`](Self::parse), with limits of your own.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_with_limits(bytes: &[u8], limits: &Limits) -> Result<Self> {
+        limits.check_length(bytes)?;
+        EncryptedDocument::of(json::parse_sealed(bytes)?, Indent::of(bytes), limits)
     }
 
     /// As [`parse`](Self::parse), of bytes that are not needed any more: they become the memory of the document, without a copy. For large files that
@@ -79,13 +91,13 @@ impl EncryptedDocument {
     /// As [`parse`](Self::parse).
     pub fn from_bytes(bytes: Bytes) -> Result<Self> {
         let indent = Indent::of(&bytes);
-        EncryptedDocument::of(json::take_sealed(bytes)?, indent)
+        EncryptedDocument::of(json::take_sealed(bytes)?, indent, &Limits::new())
     }
 
-    fn of(mut tree: Map, indent: Indent) -> Result<Self> {
+    fn of(mut tree: Map, indent: Indent, limits: &Limits) -> Result<Self> {
         let metadata = match tree.remove(SOPS) {
             None => return Err(Error::new(ErrorKind::NoMetadata)),
-            Some(Value::Object(fields)) => Metadata::parse(fields),
+            Some(Value::Object(fields)) => limits.check_metadata(&fields).and_then(|()| Metadata::parse(fields)),
             Some(_) => Err(Error::with_detail(ErrorKind::InvalidMetadata, "expected an object")),
         };
         let metadata = metadata.map_err(|error| error.under_key(SOPS))?;

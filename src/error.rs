@@ -99,6 +99,8 @@ kinds! {
     TrailingData = "trailing-data", "unexpected text after the end of the JSON object";
     /// Objects and arrays are nested deeper than [`MAX_DEPTH`](crate::MAX_DEPTH).
     TooDeep = "too-deep", "objects and arrays are nested too deeply";
+    /// The file has more of something than is taken: see [`Limits`](crate::Limits).
+    TooLarge = "too-large", "the file is too large";
     /// The top level is not an object.
     NotAnObject = "not-an-object", "the top level of a SOPS file must be an object";
     /// A key stands twice in one object. sops keeps both, and later tools disagree about which one counts.
@@ -383,7 +385,7 @@ impl fmt::Display for Error {
         }
         f.write_str(self.0.kind.says())?;
         if !self.0.reversed_path.is_empty() {
-            write!(f, " at {}", self.path())?;
+            write!(f, " at {}", Shortened(self.path().to_string()))?;
         }
         if let Some(Position { line, column }) = self.0.position {
             write!(f, ", line {line} column {column}")?;
@@ -395,6 +397,24 @@ impl fmt::Display for Error {
             write!(f, ": {}", redacted(source.to_string()))?;
         }
         Ok(())
+    }
+}
+
+/// How much of a key path is shown, in bytes: whoever can write a file can make a key of any length.
+const MAX_SHOWN_PATH: usize = 4096;
+
+/// A text whose middle is left out where it is long.
+struct Shortened(String);
+
+impl fmt::Display for Shortened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shortened(text) = self;
+        if text.len() <= MAX_SHOWN_PATH {
+            return f.write_str(text);
+        }
+        let head = (0..=MAX_SHOWN_PATH / 2).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        let tail = (text.len() - MAX_SHOWN_PATH / 2..text.len()).find(|at| text.is_char_boundary(*at));
+        write!(f, "{}…{}", &text[..head], &text[tail.unwrap_or(text.len())..])
     }
 }
 

@@ -32,7 +32,7 @@ use serde::de::DeserializeOwned;
 pub use config::{Config, ConfigSearch, CreationRule, DeadRule, Explanation, SkippedRule};
 #[cfg(feature = "doctor")]
 pub use doctor::{Doctor, Finding, Fix, Topic, Verdict};
-pub use document::{Document, EncryptOptions, EncryptedDocument, Inspection, KeyChanges};
+pub use document::{Document, EncryptOptions, EncryptedDocument, Inspection, KeyChanges, Limits};
 pub use edit::{EditOptions, edit_file};
 pub use error::{Error, ErrorKind, Position, Result};
 pub use format::{Format, Indent};

@@ -344,6 +344,16 @@ fn rule(fields: &Map) -> Result<Rule> {
     Ok(found.unwrap_or_default())
 }
 
+/// How many key groups and master keys the `sops` object of a file names, sound or not.
+pub(crate) fn count_master_keys(fields: &Map) -> (usize, usize) {
+    let count = |lists: &Map| {
+        let lists = KeyKind::ALL.iter().filter_map(|kind| lists.get(kind.as_str()).and_then(Value::as_array));
+        lists.map(<[Value]>::len).sum::<usize>()
+    };
+    let groups = fields.get(KEY_GROUPS).and_then(Value::as_array).unwrap_or_default();
+    (groups.len(), count(fields) + groups.iter().filter_map(Value::as_object).map(count).sum::<usize>())
+}
+
 /// The master keys of a file: one group of the flat lists, or the groups of `key_groups`.
 fn key_groups(fields: &Map) -> Result<Vec<Vec<WrappedKey>>> {
     let flat = master_keys(fields)?;

@@ -15,6 +15,10 @@ use crate::secret::{Bytes, Text};
 
 /// The longest wrapped data key that is looked at, in bytes; age writes less than 500 for an X25519 recipient.
 const MAX_WRAPPED: usize = 64 * 1024;
+/// The longest header of an age file, in bytes.
+const MAX_HEADER: usize = 16 * 1024;
+/// How many stanzas it may have.
+const MAX_STANZAS: usize = 8;
 /// The longest secret that a master key wraps, in bytes: a data key has 32, a share of one 33.
 const MAX_PART: usize = 64;
 /// The scrypt work factor up to which a key file is opened, as a power of two: some seconds, as in age.
@@ -157,7 +161,28 @@ pub(super) fn generate_x25519() -> (Text, String) {
 
 /// Whether a text is a whole age header in ASCII armor, as an age master key has it.
 pub(crate) fn is_wrapped(text: &str) -> bool {
-    text.len() <= MAX_WRAPPED && age::Decryptor::new_buffered(ArmoredReader::new(text.as_bytes())).is_ok()
+    dearmored(text.as_bytes(), MAX_WRAPPED).is_ok_and(|file| age::Decryptor::new_buffered(&*file).is_ok())
+}
+
+/// An age file of at most `limit` bytes without its armor, if it has any.
+///
+/// age reads a header from the start again for each line of it. So one of many lines is refused before: a master key is one stanza, and beside it stands at
+/// most one that says nothing (a stanza of a plugin may be followed by more).
+fn dearmored(file: &[u8], limit: usize) -> Result<Vec<u8>, DecryptError> {
+    if file.len() > limit {
+        return Err(DecryptError::InvalidHeader);
+    }
+    let mut bytes = Vec::with_capacity(file.len());
+    ArmoredReader::new(file).read_to_end(&mut bytes)?;
+    let (mut stanzas, mut length) = (0, 0);
+    for line in bytes.split(|byte| *byte == b'\n').take_while(|line| !line.starts_with(b"---")) {
+        stanzas += usize::from(line.starts_with(b"->"));
+        length += line.len() + 1;
+        if stanzas > MAX_STANZAS || length > MAX_HEADER {
+            return Err(DecryptError::InvalidHeader);
+        }
+    }
+    Ok(bytes)
 }
 
 /// An identity of some kind.
@@ -253,10 +278,8 @@ impl Key {
 
 /// What an age file holds, if it is at most `limit` bytes long.
 fn unwrap(identity: &dyn age::Identity, file: &[u8], limit: usize) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
-    if file.len() > limit.max(MAX_WRAPPED) {
-        return Err(DecryptError::InvalidHeader);
-    }
-    let file = age::Decryptor::new_buffered(ArmoredReader::new(file))?;
+    let file = dearmored(file, limit.max(MAX_WRAPPED))?;
+    let file = age::Decryptor::new_buffered(&*file)?;
     let mut plaintext = file.decrypt(std::iter::once(identity))?;
     // All of it before anything is used: only the read that finds the end has verified the last chunk.
     let mut part = Zeroizing::new(vec![0; limit + 1]);

@@ -99,6 +99,7 @@ fn code(error: &Error) -> u8 {
         | ErrorKind::Syntax
         | ErrorKind::TrailingData
         | ErrorKind::TooDeep
+        | ErrorKind::TooLarge
         | ErrorKind::NotAnObject
         | ErrorKind::DuplicateKey
         | ErrorKind::LoneSurrogate

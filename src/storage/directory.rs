@@ -115,8 +115,11 @@ impl<F: Form> Directory<F> {
         let new = match change(old.as_ref()) {
             Ok(Some(new)) => new,
             nothing => {
-                held.release()?;
-                return nothing.map(|_| old);
+                let released = held.release();
+                // What `change` answers says more than that a lock file without a token could not be removed.
+                let nothing = nothing.map(|_| old)?;
+                released?;
+                return Ok(nothing);
             }
         };
         let saved = self.form.write(&new, &self.file(&provider)).and_then(|content| held.replace(&content));

@@ -1,5 +1,15 @@
 //! Files: read whole, and replaced whole or not at all.
 
+/// A place where a unit test can let a call to the system fail, or do something first. In all other builds there is nothing.
+macro_rules! may_fail {
+    ($call:ident) => {
+        #[cfg(all(test, unix))]
+        $crate::fs::faults::strike($crate::fs::faults::Call::$call)?;
+    };
+}
+
+#[cfg(all(test, unix))]
+mod faults;
 mod lock;
 #[cfg(feature = "tokens")]
 mod lock_file;
@@ -25,6 +35,15 @@ pub(crate) use lock_file::{LockFile, read_note};
 pub(crate) use private::{PrivateFile, Readers, check_directory, create_directory, rehearse, remove, replace_private};
 #[cfg(feature = "doctor")]
 pub(crate) use private::{check_private, set_mode};
+
+#[cfg(all(test, unix))]
+use faults::writer;
+
+/// What writes to a file.
+#[cfg(not(all(test, unix)))]
+fn writer(file: &File) -> &File {
+    file
+}
 
 /// How much room is made for an input whose length is not known, in bytes.
 const FIRST_ROOM: usize = 8 * 1024;
@@ -131,11 +150,56 @@ pub(crate) fn create_file(path: impl AsRef<Path>, content: &[u8]) -> Result<()> 
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let unwritable = |error| Error::io(ErrorKind::Write, path, error);
-    let mut file = options.open(path).map_err(unwritable)?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(|error| {
-        let _ = fs::remove_file(path);
+    let open = || {
+        may_fail!(Create);
+        options.open(path)
+    };
+    let file = open().map_err(unwritable)?;
+    let write = || {
+        writer(&file).write_all(content)?;
+        sync(&file)
+    };
+    write().map_err(|error| {
+        discard(&file, path);
         unwritable(error)
     })
+}
+
+fn no_regular_file() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")
+}
+
+/// Whether a file has this name: not a link to it, nor one that took its place.
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::symlink_metadata(path)) {
+        (Ok(open), Ok(there)) => lock::is_same(&open, &there),
+        _ => false,
+    }
+}
+
+fn sync(file: &File) -> io::Result<()> {
+    may_fail!(Sync);
+    file.sync_all()
+}
+
+/// Removes a file that was not finished, unless it has another name by now. One that cannot be removed, as where the directory became read-only, is left
+/// empty.
+fn discard(file: &File, path: &Path) {
+    if !is_at(file, path) {
+        return;
+    }
+    let empty = || {
+        may_fail!(Empty);
+        file.set_len(0)
+    };
+    let remove = || {
+        may_fail!(Remove);
+        fs::remove_file(path)
+    };
+    // There is nothing better to do when this fails too.
+    if remove().is_err() {
+        let _ = empty();
+    }
 }
 
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {

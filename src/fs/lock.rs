@@ -37,7 +37,11 @@ impl Locked {
         let unreadable = |error| Error::io(ErrorKind::Read, path, error);
         let (target, file) = wait_for(path, wait, || attempt(path).map_err(unreadable))?;
         let length = file.metadata().map_err(unreadable)?.len();
-        let content = read_wiped(&file, usize::try_from(length).unwrap_or_default()).map_err(unreadable)?;
+        let read = || {
+            may_fail!(Read);
+            read_wiped(&file, usize::try_from(length).unwrap_or_default())
+        };
+        let content = read().map_err(unreadable)?;
         Ok(Locked { path: path.to_owned(), target, content, _file: file })
     }
 
@@ -51,7 +55,11 @@ impl Locked {
     /// [`ErrorKind::Conflict`], [`ErrorKind::Write`]. The file is then as it was.
     pub(crate) fn replace(self, content: &[u8]) -> Result<()> {
         let mut conflict = false;
-        let unchanged = || match fs::read(&self.target) {
+        let read = || {
+            may_fail!(ReadAgain);
+            fs::read(&self.target)
+        };
+        let unchanged = || match read() {
             Ok(now) if now == *self.content => Ok(()),
             _ => {
                 conflict = true;
@@ -123,6 +131,7 @@ fn attempt(path: &Path) -> io::Result<Option<(PathBuf, File)>> {
 
 /// Whether the lock of a file was free, and the file is still the one at its path: it can have been replaced while this process waited.
 pub(super) fn try_lock(file: &File, path: &Path) -> io::Result<bool> {
+    may_fail!(LockTarget);
     match FileExt::try_lock(file) {
         Ok(()) => Ok(is_still_at(file, path)),
         Err(TryLockError::WouldBlock) => Ok(false),

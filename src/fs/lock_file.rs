@@ -5,8 +5,8 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::lock;
-use super::private::{Links, no_regular_file, open_at_once};
+use super::private::{Links, open_at_once};
+use super::{lock, no_regular_file};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The longest note that is read, in bytes.
@@ -29,6 +29,7 @@ impl LockFile {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut attempt = || {
+            may_fail!(OpenLock);
             let file = open(path, &mut options)?;
             Ok(lock::try_lock(&file, path)?.then_some(file))
         };
@@ -43,6 +44,7 @@ impl LockFile {
     /// [`ErrorKind::Write`].
     pub(crate) fn set_note(&mut self, note: &str) -> Result<()> {
         let mut write = || {
+            may_fail!(Note);
             self.file.set_len(0)?;
             self.file.rewind()?;
             // In one call, so that a reader sees none of it or all.
@@ -57,7 +59,11 @@ impl LockFile {
     /// # Errors
     /// [`ErrorKind::Write`].
     pub(crate) fn remove(self) -> Result<()> {
-        fs::remove_file(&self.path).map_err(|error| Error::io(ErrorKind::Write, &self.path, error))
+        let remove = || {
+            may_fail!(RemoveLock);
+            fs::remove_file(&self.path)
+        };
+        remove().map_err(|error| Error::io(ErrorKind::Write, &self.path, error))
     }
 }
 

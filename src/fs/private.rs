@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{lock, read_limited, temporary};
+use super::{lock, no_regular_file, read_limited, temporary};
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Bytes;
 
@@ -34,6 +34,7 @@ impl PrivateFile {
             if !about.is_file() {
                 return Err(no_regular_file());
             }
+            may_fail!(Read);
             let bytes = read_limited(&file, about.len(), limit)?;
             Ok((file, bytes, about))
         };
@@ -76,10 +77,6 @@ pub(super) fn open_at_once(path: &Path, options: &mut OpenOptions, links: Links)
 pub(super) enum Links {
     Follow,
     Refuse,
-}
-
-pub(super) fn no_regular_file() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")
 }
 
 fn is_link(path: &Path) -> bool {
@@ -181,6 +178,7 @@ pub(crate) fn remove(path: &Path) -> Result<bool> {
     let remove = || {
         let target = target(path)?;
         temporary::remove_abandoned(temporary::directory_of(&target));
+        may_fail!(Delete);
         fs::remove_file(&target)?;
         if target != path && is_link(path) { fs::remove_file(path) } else { Ok(()) }
     };

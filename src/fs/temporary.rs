@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use fs4::{FileExt, TryLockError};
 use rand::Rng as _;
 
+use super::{discard, sync, writer};
+
 const PREFIX: &str = ".sopskit-";
 const SUFFIX: &str = ".tmp";
 
@@ -29,27 +31,29 @@ pub(super) fn replace(
     let directory = directory_of(target);
     remove_abandoned(directory);
     let temporary = Temporary::create(directory, mode.unwrap_or(MODE))?;
-    (&temporary.file).write_all(content)?;
+    writer(&temporary.file).write_all(content)?;
     match (mode, old) {
         // Whatever the umask took away. Such a file belongs to whoever writes it.
         #[cfg(unix)]
         (Some(mode), _) => {
+            may_fail!(SetMode);
             temporary.file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
         }
         (None, Some(old)) => {
             keep_owner(&temporary.file, &old)?;
+            may_fail!(SetMode);
             temporary.file.set_permissions(old.permissions())?;
         }
         _ => {}
     }
-    temporary.file.sync_all()?;
+    sync(&temporary.file)?;
     // Opened first: once the file is replaced, nothing may fail any more.
     let directory = File::open(directory).ok();
     check()?;
     temporary.rename(target)?;
     // Makes the rename itself survive a crash, where the system lets a directory be synced.
     if let Some(directory) = directory {
-        let _ = directory.sync_all();
+        let _ = sync_directory(&directory);
     }
     Ok(())
 }
@@ -58,8 +62,13 @@ pub(super) fn replace(
 #[cfg(feature = "tokens")]
 pub(super) fn rehearse(target: &Path, length: usize) -> io::Result<()> {
     let temporary = Temporary::create(directory_of(target), MODE)?;
-    io::copy(&mut io::Read::take(io::repeat(0), length as u64), &mut &temporary.file)?;
+    io::copy(&mut io::Read::take(io::repeat(0), length as u64), &mut writer(&temporary.file))?;
     Ok(())
+}
+
+fn sync_directory(directory: &File) -> io::Result<()> {
+    may_fail!(SyncDirectory);
+    directory.sync_all()
 }
 
 pub(super) fn directory_of(target: &Path) -> &Path {
@@ -85,6 +94,7 @@ impl Temporary {
         #[cfg(not(unix))]
         let _ = mode;
         loop {
+            may_fail!(Create);
             let path = directory.join(format!("{PREFIX}{:016x}{SUFFIX}", rand::rngs::OsRng.r#gen::<u64>()));
             let file = match options.open(&path) {
                 Ok(file) => file,
@@ -101,8 +111,15 @@ impl Temporary {
     }
 
     fn rename(mut self, target: &Path) -> io::Result<()> {
-        fs::rename(&self.path, target)?;
+        self.put_at(target)?;
         self.renamed = true;
+        Ok(())
+    }
+
+    fn put_at(&self, target: &Path) -> io::Result<()> {
+        may_fail!(Rename);
+        fs::rename(&self.path, target)?;
+        may_fail!(Renamed);
         Ok(())
     }
 }
@@ -110,15 +127,19 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         if !self.renamed {
-            // There is nothing better to do when this fails too; the file holds no plaintext that the target would not.
-            let _ = fs::remove_file(&self.path);
+            discard(&self.file, &self.path);
         }
     }
 }
 
 /// Whether nobody else holds the lock of the file. A file system without locks has no abandoned files that could be told from others.
 fn lock_or_go_without(file: &File) -> bool {
-    !matches!(FileExt::try_lock(file), Err(TryLockError::WouldBlock))
+    let try_lock = || {
+        #[cfg(all(test, unix))]
+        super::faults::strike(super::faults::Call::Lock).map_err(TryLockError::Error)?;
+        FileExt::try_lock(file)
+    };
+    !matches!(try_lock(), Err(TryLockError::WouldBlock))
 }
 
 /// Removes temporary files whose process was killed: those that nobody holds locked. Nothing depends on whether that succeeds.
@@ -146,9 +167,13 @@ fn keep_owner(new: &File, old: &Metadata) -> io::Result<()> {
     if (now.uid(), now.gid()) == (old.uid(), old.gid()) {
         return Ok(());
     }
+    let keep = || {
+        may_fail!(Own);
+        fchown(new, Some(old.uid()), Some(old.gid()))
+    };
     let problem =
         |error: io::Error| io::Error::new(error.kind(), format!("its owner and group could not be kept: {error}"));
-    fchown(new, Some(old.uid()), Some(old.gid())).map_err(problem)
+    keep().map_err(problem)
 }
 
 #[cfg(not(unix))]

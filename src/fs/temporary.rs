@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use fs4::{FileExt, TryLockError};
 use rand::Rng as _;
 
-use super::{discard, sync, writer};
+use super::{discard, is_at, sync, writer};
 
 const PREFIX: &str = ".sopskit-";
 const SUFFIX: &str = ".tmp";
@@ -111,7 +111,14 @@ impl Temporary {
     }
 
     fn rename(mut self, target: &Path) -> io::Result<()> {
-        self.put_at(target)?;
+        if !is_at(&self.file, &self.path) {
+            return Err(io::Error::other("somebody removed the temporary file, or put another in its place"));
+        }
+        // On a network file system the answer can get lost, and whoever asks again is told that there is nothing to rename.
+        match self.put_at(target) {
+            Err(error) if cfg!(not(unix)) || !is_at(&self.file, target) => return Err(error),
+            _ => {}
+        }
         self.renamed = true;
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use fs4::{FileExt, TryLockError};
 use rand::Rng as _;
 
-use super::{discard, is_at, sync, writer};
+use super::{discard, is_at, no_regular_file, sync, writer};
 
 const PREFIX: &str = ".sopskit-";
 const SUFFIX: &str = ".tmp";
@@ -23,8 +23,10 @@ pub(super) fn replace(
     mode: Option<u32>,
     check: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
-    let old = match fs::metadata(target) {
-        Ok(old) => Some(old),
+    // It was no link, and what became one meanwhile says neither whose the file is to be nor who may read it.
+    let old = match fs::symlink_metadata(target) {
+        Ok(old) if old.is_file() => Some(old),
+        Ok(_) => return Err(no_regular_file()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };

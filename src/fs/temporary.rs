@@ -65,7 +65,8 @@ pub(super) fn replace(
 pub(super) fn rehearse(target: &Path, length: usize) -> io::Result<()> {
     let temporary = Temporary::create(directory_of(target), MODE)?;
     io::copy(&mut io::Read::take(io::repeat(0), length as u64), &mut writer(&temporary.file))?;
-    Ok(())
+    // Some file systems find out only then that there is no room.
+    sync(&temporary.file)
 }
 
 fn sync_directory(directory: &File) -> io::Result<()> {

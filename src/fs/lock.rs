@@ -57,10 +57,16 @@ impl Locked {
         let mut conflict = false;
         let read = || {
             may_fail!(ReadAgain);
-            fs::read(&self.target)
+            // Looked at first: to read a pipe is to wait for its other end.
+            if !fs::symlink_metadata(&self.target)?.is_file() {
+                return Ok(None);
+            }
+            fs::read(&self.target).map(Some)
         };
         let unchanged = || match read() {
-            Ok(now) if now == *self.content => Ok(()),
+            Ok(Some(now)) if now == *self.content => Ok(()),
+            // That it cannot be read any more says nothing of what is in it.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => {
                 conflict = true;
                 Err(io::ErrorKind::InvalidData.into())

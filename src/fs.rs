@@ -16,6 +16,8 @@ mod lock_file;
 #[cfg(feature = "tokens")]
 mod private;
 mod temporary;
+#[cfg(all(test, unix))]
+mod tests;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write as _};

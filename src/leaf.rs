@@ -4,7 +4,7 @@
 
 mod base64;
 
-use std::borrow::Cow;
+use std::ops::Deref;
 
 use chrono::DateTime;
 use zeroize::Zeroizing;
@@ -161,18 +161,39 @@ pub(crate) fn put_text(text: &mut Vec<u8>, ciphertext: &[u8], iv: &[u8; IV_LEN],
     }
 }
 
+/// The bytes of a leaf: those of the value itself, or the text of a number, which is wiped.
+pub(crate) enum Plain<'a> {
+    Borrowed(&'a [u8]),
+    Number(Zeroizing<Vec<u8>>),
+}
+
+impl Plain<'_> {
+    fn number(text: String) -> Self {
+        Plain::Number(Zeroizing::new(text.into_bytes()))
+    }
+}
+
+impl Deref for Plain<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Plain::Borrowed(bytes) => bytes,
+            Plain::Number(text) => text,
+        }
+    }
+}
+
 /// The bytes that a value is hashed as and, where it is encrypted, sealed as. `None` for values that are no leaves.
-///
-/// Numbers are wiped by no one: they are a few bytes on the heap for the time of one leaf.
-pub(crate) fn plain_bytes(value: &Value) -> Option<(Cow<'_, [u8]>, LeafType)> {
+pub(crate) fn plain_bytes(value: &Value) -> Option<(Plain<'_>, LeafType)> {
     Some(match value {
-        Value::Text(text) => (Cow::Borrowed(text.as_str().as_bytes()), LeafType::Str),
-        Value::Bytes(bytes) => (Cow::Borrowed(bytes.as_bytes()), LeafType::Str),
-        Value::Int(number) => (Cow::Owned(number.to_string().into_bytes()), LeafType::Int),
-        Value::Float(number) => (Cow::Owned(float_text(*number).into_bytes()), LeafType::Float),
-        Value::Bool(true) => (Cow::Borrowed(b"True"), LeafType::Bool),
-        Value::Bool(false) => (Cow::Borrowed(b"False"), LeafType::Bool),
-        Value::Comment(text) => (Cow::Borrowed(text.as_str().as_bytes()), LeafType::Comment),
+        Value::Text(text) => (Plain::Borrowed(text.as_str().as_bytes()), LeafType::Str),
+        Value::Bytes(bytes) => (Plain::Borrowed(bytes.as_bytes()), LeafType::Str),
+        Value::Int(number) => (Plain::number(number.to_string()), LeafType::Int),
+        Value::Float(number) => (Plain::number(float_text(*number)), LeafType::Float),
+        Value::Bool(true) => (Plain::Borrowed(b"True"), LeafType::Bool),
+        Value::Bool(false) => (Plain::Borrowed(b"False"), LeafType::Bool),
+        Value::Comment(text) => (Plain::Borrowed(text.as_str().as_bytes()), LeafType::Comment),
         Value::Null | Value::Array(_) | Value::Object(_) => return None,
     })
 }

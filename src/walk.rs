@@ -73,11 +73,13 @@ impl Walk<'_> {
     }
 
     fn array(&mut self, items: &[Value], companion: Option<&[Value]>, matched: bool) -> Result<Value> {
-        let made = items.iter().enumerate().map(|(index, item)| {
+        // Of its final size at once, so that no item moves.
+        let mut made = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
             let companion = companion.and_then(|items| items.get(index));
-            self.value(item, companion, matched).map_err(|error| error.under_index(index))
-        });
-        made.collect::<Result<_>>().map(Value::Array)
+            made.push(self.value(item, companion, matched).map_err(|error| error.under_index(index))?);
+        }
+        Ok(Value::Array(made))
     }
 }
 

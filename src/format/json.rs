@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::secret::{Bytes, Shared, Text};
-use crate::tree::{MAX_DEPTH, Map, Value};
+use crate::tree::{MAX_DEPTH, Map, Value, edit};
 
 pub use write::Indent;
 
@@ -230,7 +230,7 @@ impl<'a> Reader<'a> {
         }
         loop {
             let item = self.value().map_err(|error| error.under_index(items.len()))?;
-            items.push(item);
+            edit::push(&mut items, item);
             self.skip_space();
             if self.leave(b']') {
                 return Ok(items);

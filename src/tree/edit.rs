@@ -223,9 +223,32 @@ fn forget_changed_items(sealed: &mut Vec<Value>, old: &[Value], new: &[Value]) {
 ///
 /// Each object is dropped when it has been wiped, while it is near: a tree of many is not gone through twice.
 pub(crate) fn wipe(tree: &mut Map) {
-    for (_, mut value) in std::mem::take(tree).into_members() {
-        wipe_number(&mut value);
+    let mut tree = std::mem::take(tree);
+    // Where they lie: what is moved out stays behind.
+    tree.values_mut().for_each(wipe_number);
+}
+
+/// Adds an item to an array. Where items must move, their old places are wiped.
+pub(crate) fn push(items: &mut Vec<Value>, item: Value) {
+    if items.len() == items.capacity() {
+        let mut larger = Vec::with_capacity((2 * items.len()).max(4));
+        larger.extend(items.iter_mut().map(take));
+        *items = larger;
     }
+    items.push(item);
+}
+
+/// Takes a value out of its place, where no number is left.
+pub(super) fn take(value: &mut Value) -> Value {
+    let taken = match value {
+        Value::Bool(flag) => Value::Bool(*flag),
+        Value::Int(number) => Value::Int(*number),
+        Value::Float(number) => Value::Float(*number),
+        // What they own lies elsewhere, and stays there.
+        other => return std::mem::replace(other, Value::Null),
+    };
+    wipe_number(value);
+    taken
 }
 
 pub(super) fn wipe_number(value: &mut Value) {

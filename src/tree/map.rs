@@ -10,7 +10,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::Value;
+use super::{Value, edit};
 use crate::secret::Shared;
 
 /// With more members than this there is an index.
@@ -162,8 +162,8 @@ impl Map {
         }
     }
 
-    pub(super) fn into_members(self) -> impl Iterator<Item = (Shared, Value)> {
-        self.members.into_iter()
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
+        self.members.iter_mut().map(|(_, value)| value)
     }
 
     /// Gives back the room for further members.
@@ -188,9 +188,20 @@ impl Map {
         if let Some(index) = &mut self.index {
             Arc::make_mut(index).insert(key.clone(), self.members.len());
         }
+        self.make_room();
         self.members.push((key, value));
         if self.index.is_none() && self.members.len() > FEW {
             self.make_index();
+        }
+    }
+
+    /// Gives room for one more member. Where members must move, their old places are wiped.
+    fn make_room(&mut self) {
+        if self.members.len() == self.members.capacity() {
+            let mut larger = Vec::with_capacity((2 * self.members.len()).max(4));
+            let members = self.members.iter_mut();
+            larger.extend(members.map(|(key, value)| (key.clone(), edit::take(value))));
+            self.members = larger;
         }
     }
 

@@ -557,3 +557,89 @@ fn an_error_of_a_file_shows_its_path_and_nothing_it_holds() {
     std::fs::write(&path, identity_text("alice").replace("AGE-SECRET-KEY-1", "AGE-SECRET-KEY-1 ")).unwrap();
     assert_error_is_silent(&refused(Identities::from_file(&path)));
 }
+
+// ----------------------------------------------------------------------------------------------------------- snapshots
+
+#[test]
+fn debug_shows_exactly_this_of_what_holds_a_secret() {
+    let alice = public_key("alice");
+    let new = sopskit::NewIdentity::x25519();
+    let document = Document::new(tree(), &recipients(&["alice"])).unwrap();
+    let lists = "[Text(…), Int(…), Float(…), Null]";
+    let keys = format!(
+        r#"{{"word": Text(…), "integer": Int(…), "float": Float(…), "list": {lists}, "map": {{"in": Text(…), "deeper": Int(…)}}}}"#
+    );
+    for (shown, expected) in [
+        (format!("{:?}", Text::from(WORD)), "Text(…)".to_owned()),
+        (format!("{:?}", Bytes::from(BYTES.to_vec())), "Bytes(…)".to_owned()),
+        (format!("{:?}", Value::from(true)), "Bool(…)".to_owned()),
+        (format!("{:?}", Value::Comment(WORD.into())), "Comment(…)".to_owned()),
+        (format!("{:?}", Value::Bytes(Bytes::from(BYTES.to_vec()))), "Bytes(…)".to_owned()),
+        (format!("{:?}", tree()), keys.clone()),
+        (format!("{:?}", document.tree()), keys.clone()),
+        (format!("{document:?}"), format!("Document {{ tree: {keys}, metadata: {:?} }}", document.metadata())),
+        (format!("{:?}", Passphrase::new(|_| Some(WORD.to_owned().into()))), "Passphrase(…)".to_owned()),
+        (format!("{:?}", identities("alice")), format!("Identities([{alice:?}])")),
+        (format!("{new:?}"), format!("NewIdentity {{ recipient: {:?}, .. }}", new.recipient())),
+    ] {
+        assert_eq!(shown, expected);
+    }
+    assert!(!format!("{new:#?}").contains(new.secret().trim_start_matches("AGE-SECRET-KEY-1")));
+}
+
+#[test]
+fn differences_and_inspections_show_no_value() {
+    let document = |tree| Document::new(tree, &recipients(&["alice"])).unwrap();
+    let other = Map::from_iter([("word", Value::from(INTEGER)), ("new", Value::from(FLOAT))]);
+    let differences = document(tree()).differences(&document(other));
+    assert!(differences.len() > 5);
+    differences.iter().for_each(assert_debug_is_silent);
+    assert_debug_is_silent(&sealed().inspect());
+    identities("alice").sources().for_each(|source| assert_debug_is_silent(&source));
+}
+
+#[cfg(feature = "tokens")]
+#[test]
+fn debug_of_tokens_and_of_where_they_lie_shows_exactly_this() {
+    use sopskit::{FileStorage, MemoryStorage, SopsStorage, Token, TokenStorage as _};
+    let token = Token::new(WORD)
+        .with_refresh_token(Some(WORD.into()))
+        .with_id_token(Some(WORD.into()))
+        .with_issued_at("2026-01-31T12:00:00Z".parse().unwrap())
+        .with_metadata(tree());
+    let memory = MemoryStorage::new();
+    memory.save("github", &token).unwrap();
+    let sops = SopsStorage::new("/nowhere", recipients(&["alice"]), identities("alice"));
+    for (shown, expected) in [
+        (
+            format!("{token:?}"),
+            r#"Token { token_type: "Bearer", expires_at: None, scope: [], issued_at: Some(2026-01-31T12:00:00+00:00), is_refreshable: true, .. }"#,
+        ),
+        (format!("{memory:?}"), r#"MemoryStorage { providers: ["github"], .. }"#),
+        (format!("{sops:?}"), r#"SopsStorage { directory: "/nowhere", .. }"#),
+        (format!("{:?}", FileStorage::new("/nowhere")), r#"FileStorage { directory: "/nowhere", .. }"#),
+    ] {
+        assert_eq!(shown, expected);
+    }
+}
+
+/// All public types. Whoever adds one looks here whether it can hold a secret, and if so adds it to the tests of this file.
+const PUBLIC: &str = "Bytes Config ConfigSearch CreationRule DEFAULT_UNENCRYPTED_SUFFIX DeadRule Difference Doctor Document \
+    EditOptions EncryptOptions EncryptedDocument Environment Error ErrorKind Explanation FileStorage Finding Fix Format \
+    Identities Indent Inspection KeyChanges KeyKind KeyOutcome KeyPath KeyService KeySource MAX_DEPTH Map MasterKey \
+    MemoryStorage Metadata NewIdentity Passphrase Position Recipients RefreshError Result Rule SOPS_VERSION Segment \
+    ServiceError SkippedRule SopsStorage StorageOptions StorageSettings Text Token TokenStatus TokenStorage Topic \
+    UnsavedToken Value Verdict WrappedKey edit_file open_storage read_file read_from replace_file";
+
+#[test]
+fn no_public_type_is_unknown_to_these_tests() {
+    let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/lib.rs")).unwrap();
+    let exports = source.split("\npub use ").skip(1).map(|rest| rest.split(';').next().unwrap());
+    let names = exports.flat_map(|export| {
+        let (_, names) = export.rsplit_once("::").unwrap();
+        names.trim_matches(['{', '}', '\n', ' ']).split(',').map(str::trim).filter(|name| !name.is_empty())
+    });
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable();
+    assert_eq!(names, PUBLIC.split_whitespace().collect::<Vec<_>>());
+}

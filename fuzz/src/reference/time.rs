@@ -1,4 +1,5 @@
-//! Times in the form of RFC 3339, as Go's `time.Parse(time.RFC3339, …)` takes them; and second 60, which RFC 3339 has and Go refuses.
+//! Times in the form of RFC 3339, as Go's `time.Parse(time.RFC3339, …)` takes them; and what RFC 3339 has and Go refuses: second 60,
+//! small letters, and a space in place of the T.
 
 /// The time as it goes into the additional data of the MAC: to the second, `Z` for UTC. `None` where the text is no time.
 pub fn canonical(text: &str) -> Option<String> {
@@ -8,7 +9,11 @@ pub fn canonical(text: &str) -> Option<String> {
     }
     let shape = b"dddd-dd-ddTdd:dd:dd";
     for (byte, expected) in bytes.iter().zip(shape) {
-        let fits = if *expected == b'd' { byte.is_ascii_digit() } else { byte == expected };
+        let fits = match expected {
+            b'd' => byte.is_ascii_digit(),
+            b'T' => b"Tt ".contains(byte),
+            expected => byte == expected,
+        };
         if !fits {
             return None;
         }
@@ -35,7 +40,7 @@ pub fn canonical(text: &str) -> Option<String> {
         zone = &fraction[digits..];
     }
     let zone = match zone {
-        "Z" | "+00:00" | "-00:00" => "Z".to_owned(),
+        "Z" | "z" | "+00:00" | "-00:00" => "Z".to_owned(),
         zone => {
             let bytes = zone.as_bytes();
             let fits = bytes.len() == 6
@@ -50,5 +55,5 @@ pub fn canonical(text: &str) -> Option<String> {
             zone.to_owned()
         }
     };
-    Some(format!("{}{zone}", &text[..19]))
+    Some(format!("{}T{}{zone}", &text[..10], &text[11..19]))
 }

@@ -183,7 +183,9 @@ fn change_text(file: &mut Json, u: &mut Unstructured<'_>) -> Result<()> {
     let Some(path) = choose(file, u, is_text)? else { return Ok(()) };
     let Some(Json::Text(text)) = at_mut(file, &path) else { return Ok(()) };
     let mut characters: Vec<char> = text.chars().collect();
-    let at = u.int_in_range(0..=characters.len())?;
+    // The ends are where a reader is careless.
+    let last = characters.len();
+    let at = if u.ratio(1, 3)? { last.saturating_sub(u.int_in_range(0..=1)?) } else { u.int_in_range(0..=last)? };
     let new = *u.choose(&['A', 'B', 'a', '0', '=', '+', '/', ',', ':', ']', '[', ' ', '\n', '-', '_', '\u{e9}'])?;
     match u.int_in_range(0..=3)? {
         0 => characters.insert(at, new),
@@ -290,6 +292,31 @@ fn copy(file: &mut Json, u: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Lists of master keys, where none of that kind may be.
+fn key_lists(u: &mut Unstructured<'_>) -> Result<Json> {
+    let object = |name: &str, value| Json::Object(vec![(name.to_owned(), value)]);
+    let text = |text: &str| Json::Text(text.to_owned());
+    let keys =
+        |enc: &str| Json::Array(vec![Json::Object(vec![("fp".to_owned(), text("1")), ("enc".to_owned(), text(enc))])]);
+    let enc = &match u.int_in_range(0..=2)? {
+        0 => "0g".to_owned(),
+        1 => String::new(),
+        _ => "00".repeat(u.int_in_range(31..=33)?),
+    };
+    Ok(match u.int_in_range(0..=5)? {
+        0 => Json::Null,
+        1 => keys(enc),
+        2 => Json::Array(vec![object("pgp", keys(enc))]),
+        3 => Json::Array(vec![
+            object("pgp", keys(enc)),
+            object("pgp", keys(enc)),
+            object("age", Json::Array(Vec::new())),
+        ]),
+        4 => Json::Array(vec![object("unknown", Json::Null)]),
+        _ => Json::Array(vec![object("enc", text(enc))]),
+    })
+}
+
 fn change_metadata(file: &mut Json, u: &mut Unstructured<'_>) -> Result<()> {
     let field = *u.choose(&FIELDS)?;
     let text = |text: String| Some(Json::Text(text));
@@ -304,7 +331,10 @@ fn change_metadata(file: &mut Json, u: &mut Unstructured<'_>) -> Result<()> {
         7 => ("version", text((*u.choose(&["3.7.3", "4.0.0", "", "3", "3.13.2-rc1", "x.y.z"])?).to_owned())),
         8 => ("shamir_threshold", Some(Json::Number((*u.choose(&["0", "1", "2", "3", "9", "-1", "2.0"])?).to_owned()))),
         9 => ("unknown", Some(small(u)?)),
-        10 => (*u.choose(&["pgp", "key_groups"])?, Some(small(u)?)),
+        10 => (
+            *u.choose(&["pgp", "key_groups", "age", "kms"])?,
+            Some(if u.arbitrary()? { small(u)? } else { key_lists(u)? }),
+        ),
         _ => (*u.choose(&["mac", "lastmodified", "version", "mac_only_encrypted", field])?, Some(small(u)?)),
     };
     let Json::Object(members) = file else { return Ok(()) };

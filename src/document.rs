@@ -25,8 +25,6 @@ use crate::leaf::{self, Leaf, LeafType};
 use crate::mac::Mac;
 use crate::metadata::{Metadata, SOPS};
 use crate::secret::{Bytes, DataKey};
-#[cfg(feature = "tokens")]
-use crate::tree::edit;
 use crate::tree::{Map, Value};
 use crate::walk::{Visit, map_leaves};
 
@@ -158,11 +156,8 @@ impl EncryptedDocument {
     #[cfg(feature = "tokens")]
     pub(crate) fn decrypt_tree(self, keys: &dyn KeyService) -> Result<Map> {
         let data_key = keys::unwrap(&self.metadata, keys)?;
-        let (mut tree, mac) = self.open_tree(&data_key)?;
-        if let Err(error) = check_mac(&self.metadata, &data_key, mac) {
-            edit::wipe(&mut tree);
-            return Err(error);
-        }
+        let (tree, mac) = self.open_tree(&data_key)?;
+        check_mac(&self.metadata, &data_key, mac)?;
         Ok(tree)
     }
 

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::{Bytes, Text};
-use crate::tree::{Value, float_text};
+use crate::tree::{Value, float_text, int_text};
 
 /// The length of a nonce in bytes. SOPS takes 32 where AES-GCM is mostly used with 12.
 pub(crate) const IV_LEN: usize = 32;
@@ -168,8 +168,8 @@ pub(crate) enum Plain<'a> {
 }
 
 impl Plain<'_> {
-    fn number(text: String) -> Self {
-        Plain::Number(Zeroizing::new(text.into_bytes()))
+    fn number(mut text: Zeroizing<String>) -> Self {
+        Plain::Number(Zeroizing::new(std::mem::take(&mut *text).into_bytes()))
     }
 }
 
@@ -189,7 +189,7 @@ pub(crate) fn plain_bytes(value: &Value) -> Option<(Plain<'_>, LeafType)> {
     Some(match value {
         Value::Text(text) => (Plain::Borrowed(text.as_str().as_bytes()), LeafType::Str),
         Value::Bytes(bytes) => (Plain::Borrowed(bytes.as_bytes()), LeafType::Str),
-        Value::Int(number) => (Plain::number(number.to_string()), LeafType::Int),
+        Value::Int(number) => (Plain::number(int_text(*number)), LeafType::Int),
         Value::Float(number) => (Plain::number(float_text(*number)), LeafType::Float),
         Value::Bool(true) => (Plain::Borrowed(b"True"), LeafType::Bool),
         Value::Bool(false) => (Plain::Borrowed(b"False"), LeafType::Bool),

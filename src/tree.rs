@@ -9,6 +9,8 @@ mod ser;
 use std::fmt;
 use std::str::FromStr;
 
+use zeroize::Zeroizing;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::{KeyPath, Segment};
 use crate::secret::{Bytes, Text};
@@ -170,25 +172,46 @@ pub(crate) fn float_as_int(number: f64) -> Option<i64> {
 ///
 /// Where two decimals are equally short and equally near, Go, and so sops, takes the even one, and Rust's `Display` the greater. The two
 /// must agree, because floats are hashed in this form.
-pub(crate) fn shortest_decimal(number: f64) -> (String, i32) {
+pub(crate) fn shortest_decimal(number: f64) -> (Zeroizing<String>, i32) {
     let split = |text: &str| {
         let (digits, exponent) = text.split_once('e').unwrap_or((text, "0"));
-        (digits.replace(['-', '.'], ""), exponent.parse().unwrap_or_default())
+        (Zeroizing::new(digits.replace(['-', '.'], "")), exponent.parse().unwrap_or_default())
     };
-    let shortest = format!("{number:e}");
+    let shortest = formatted(format_args!("{number:e}"));
     let (digits, exponent) = split(&shortest);
-    let nearest = format!("{number:.*e}", digits.len() - 1);
+    let nearest = formatted(format_args!("{number:.*e}", digits.len() - 1));
     if nearest.parse() == Ok(number) { split(&nearest) } else { (digits, exponent) }
 }
 
+/// Room for the text of any float that is finite: the longest has 309 digits in front of the point, or some 340 behind it.
+const FLOAT_ROOM: usize = 512;
+
+/// A number as text that never moves while it is made, and is wiped.
+pub(crate) fn formatted(number: fmt::Arguments<'_>) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(FLOAT_ROOM));
+    // A string takes all that is written.
+    let _ = fmt::Write::write_fmt(&mut *text, number);
+    text
+}
+
+/// An integer as it is sealed and hashed.
+pub(crate) fn int_text(number: i64) -> Zeroizing<String> {
+    formatted(format_args!("{number}"))
+}
+
 /// A float as it is sealed and hashed: the shortest decimal that reads back as `number`, never with an exponent.
-pub(crate) fn float_text(number: f64) -> String {
+pub(crate) fn float_text(number: f64) -> Zeroizing<String> {
     let (digits, exponent) = shortest_decimal(number);
     let sign = if number.is_sign_negative() { "-" } else { "" };
     match usize::try_from(exponent) {
-        Ok(zeros) if digits.len() <= zeros + 1 => format!("{sign}{digits:0<width$}", width = zeros + 1),
-        Ok(point) => format!("{sign}{}.{}", &digits[..=point], &digits[point + 1..]),
-        Err(_) => format!("{sign}0.{:0>zeros$}{digits}", "", zeros = exponent.unsigned_abs() as usize - 1),
+        Ok(zeros) if digits.len() <= zeros + 1 => {
+            formatted(format_args!("{sign}{:0<width$}", digits.as_str(), width = zeros + 1))
+        }
+        Ok(point) => formatted(format_args!("{sign}{}.{}", &digits[..=point], &digits[point + 1..])),
+        Err(_) => {
+            let zeros = exponent.unsigned_abs() as usize - 1;
+            formatted(format_args!("{sign}0.{:0>zeros$}{}", "", digits.as_str()))
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod split;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::rules::Rule;
+use crate::tree::edit::Items;
 use crate::tree::{Map, Value};
 
 #[cfg(feature = "parallel")]
@@ -74,12 +75,12 @@ impl Walk<'_> {
 
     fn array(&mut self, items: &[Value], companion: Option<&[Value]>, matched: bool) -> Result<Value> {
         // Of its final size at once, so that no item moves.
-        let mut made = Vec::with_capacity(items.len());
+        let mut made = Items::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             let companion = companion.and_then(|items| items.get(index));
             made.push(self.value(item, companion, matched).map_err(|error| error.under_index(index))?);
         }
-        Ok(Value::Array(made))
+        Ok(Value::Array(made.finish()))
     }
 }
 

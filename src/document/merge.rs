@@ -87,7 +87,6 @@ impl Document {
         } else if Recipients::of(&metadata) != recipients {
             keys::update(&mut metadata, &recipients, &data_key, service)?;
         }
-        edit::wipe(&mut self.tree);
         self.tree = tree;
         self.sealed = Arc::new(sealed);
         self.sealed_under_data_key = !takes_fresh;

@@ -173,9 +173,10 @@ impl Document {
         if tree::edit::get(&self.tree, key, rest) == Some(&value) {
             return Ok(false);
         }
-        let old = tree::edit::set(&mut self.tree, key, rest, value).map_err(|error| error.under_path(&path))?;
+        let mut old = tree::edit::set(&mut self.tree, key, rest, value).map_err(|error| error.under_path(&path))?;
         let new = tree::edit::get(&self.tree, key, rest).unwrap_or(&Value::Null);
         tree::edit::forget(Arc::make_mut(&mut self.sealed), key, rest, &old, new);
+        tree::edit::wipe_number(&mut old);
         self.changed = true;
         Ok(true)
     }
@@ -223,7 +224,6 @@ impl Document {
         tree::edit::check(&tree)?;
         tree::edit::carry_comments(&self.tree, &mut tree);
         tree::edit::forget_changed_members(Arc::make_mut(&mut self.sealed), &self.tree, &tree);
-        tree::edit::wipe(&mut self.tree);
         self.tree = tree;
         self.changed = true;
         Ok(())
@@ -395,12 +395,6 @@ pub(super) fn seal(
     let mut buffer = plain.to_vec();
     let tag = cipher.seal(&mut buffer, &iv, additional_data.as_bytes()).map_err(too_long)?;
     Ok(leaf::text(&buffer, &iv, &tag, kind))
-}
-
-impl Drop for Document {
-    fn drop(&mut self) {
-        tree::edit::wipe(&mut self.tree);
-    }
 }
 
 impl fmt::Debug for Document {

@@ -15,7 +15,8 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::secret::{Bytes, Shared, Text};
-use crate::tree::{MAX_DEPTH, Map, Value, edit};
+use crate::tree::edit::Items;
+use crate::tree::{MAX_DEPTH, Map, Value};
 
 pub use write::Indent;
 
@@ -224,16 +225,16 @@ impl<'a> Reader<'a> {
 
     fn array(&mut self) -> Result<Vec<Value>> {
         self.enter()?;
-        let mut items = Vec::new();
+        let mut items = Items::default();
         if self.leave(b']') {
-            return Ok(items);
+            return Ok(items.finish());
         }
         loop {
             let item = self.value().map_err(|error| error.under_index(items.len()))?;
-            edit::push(&mut items, item);
+            items.push(item);
             self.skip_space();
             if self.leave(b']') {
-                return Ok(items);
+                return Ok(items.finish());
             }
             self.comma("a comma or ]")?;
         }

@@ -8,7 +8,7 @@ use std::fmt;
 use chrono::{DateTime, FixedOffset, SubsecRound as _, TimeDelta, Utc};
 
 use crate::secret::Text;
-use crate::tree::{self, Map};
+use crate::tree::Map;
 
 pub(super) use json::read_scope;
 pub(super) use time::read as read_time;
@@ -115,7 +115,6 @@ impl Token {
     /// The same token with other data of the provider or of the application.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Map) -> Self {
-        tree::edit::wipe(&mut self.metadata);
         self.metadata = metadata;
         self
     }
@@ -237,13 +236,6 @@ impl Token {
 /// A time as it is kept: Python, with which the files are shared, has microseconds.
 fn kept(time: DateTime<Utc>) -> DateTime<FixedOffset> {
     time.trunc_subsecs(6).fixed_offset()
-}
-
-impl Drop for Token {
-    fn drop(&mut self) {
-        tree::edit::wipe(&mut self.metadata);
-        tree::edit::wipe(&mut self.others);
-    }
 }
 
 impl fmt::Debug for Token {

@@ -124,11 +124,14 @@ fn check_reachable(value: Option<&Value>, path: &[Segment]) -> Result<()> {
 
 /// Removes the value at a path below a top-level key. Says whether there was one.
 pub(crate) fn unset(tree: &mut Map, key: &str, path: &[Segment]) -> bool {
-    let Some((last, parents)) = path.split_last() else { return tree.remove(key).is_some() };
+    let wiped = |mut value: Value| wipe_number(&mut value);
+    let Some((last, parents)) = path.split_last() else { return tree.remove(key).map(wiped).is_some() };
     match (get_mut(tree, key, parents), last) {
-        (Some(Value::Object(map)), Segment::Key(key)) => map.remove(key).is_some(),
+        (Some(Value::Object(map)), Segment::Key(key)) => map.remove(key).map(wiped).is_some(),
         (Some(Value::Array(items)), Segment::Index(index)) if *index < items.len() => {
-            items.remove(*index);
+            wipe_number(&mut items[*index]);
+            items[*index..].rotate_left(1);
+            items.pop();
             true
         }
         _ => false,
@@ -219,23 +222,37 @@ fn forget_changed_items(sealed: &mut Vec<Value>, old: &[Value], new: &[Value]) {
     sealed.extend(tail);
 }
 
-/// Overwrites numbers and booleans, and drops the tree. Strings and bytes wipe themselves.
-///
-/// Each object is dropped when it has been wiped, while it is near: a tree of many is not gone through twice.
-pub(crate) fn wipe(tree: &mut Map) {
-    let mut tree = std::mem::take(tree);
-    // Where they lie: what is moved out stays behind.
-    tree.values_mut().for_each(wipe_number);
+/// The items of an array in the making. Numbers among them are wiped where they lie, also when nothing comes of it and where items must move.
+#[derive(Default)]
+pub(crate) struct Items(Vec<Value>);
+
+impl Items {
+    pub(crate) fn with_capacity(items: usize) -> Self {
+        Items(Vec::with_capacity(items))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn push(&mut self, item: Value) {
+        if self.0.len() == self.0.capacity() {
+            let mut larger = Vec::with_capacity((2 * self.0.len()).max(4));
+            larger.extend(self.0.iter_mut().map(take));
+            self.0 = larger;
+        }
+        self.0.push(item);
+    }
+
+    pub(crate) fn finish(mut self) -> Vec<Value> {
+        std::mem::take(&mut self.0)
+    }
 }
 
-/// Adds an item to an array. Where items must move, their old places are wiped.
-pub(crate) fn push(items: &mut Vec<Value>, item: Value) {
-    if items.len() == items.capacity() {
-        let mut larger = Vec::with_capacity((2 * items.len()).max(4));
-        larger.extend(items.iter_mut().map(take));
-        *items = larger;
+impl Drop for Items {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(wipe_number);
     }
-    items.push(item);
 }
 
 /// Takes a value out of its place, where no number is left.
@@ -251,14 +268,14 @@ pub(super) fn take(value: &mut Value) -> Value {
     taken
 }
 
-pub(super) fn wipe_number(value: &mut Value) {
+/// Overwrites a number or boolean, and those in an array. Objects, strings and bytes wipe themselves when they are dropped.
+pub(crate) fn wipe_number(value: &mut Value) {
     use zeroize::Zeroize as _;
     match value {
         Value::Bool(flag) => flag.zeroize(),
         Value::Int(number) => number.zeroize(),
         Value::Float(number) => number.zeroize(),
         Value::Array(items) => items.iter_mut().for_each(wipe_number),
-        Value::Object(map) => wipe(map),
-        Value::Null | Value::Text(_) | Value::Bytes(_) | Value::Comment(_) => {}
+        Value::Object(_) | Value::Null | Value::Text(_) | Value::Bytes(_) | Value::Comment(_) => {}
     }
 }

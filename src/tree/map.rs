@@ -50,11 +50,11 @@ impl Map {
         other: &Map,
         mut make: impl FnMut(&str, &Value) -> Result<Value, E>,
     ) -> Result<Self, E> {
-        let mut members = Vec::with_capacity(other.members.len());
+        let mut map = Map { members: Vec::with_capacity(other.members.len()), index: other.index.clone() };
         for (key, value) in &other.members {
-            members.push((key.clone(), make(key, value)?));
+            map.members.push((key.clone(), make(key, value)?));
         }
-        Ok(Map { members, index: other.index.clone() })
+        Ok(map)
     }
 
     /// How many members there are.
@@ -108,7 +108,10 @@ impl Map {
     /// Removes the member with this key; the others keep their order.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         let at = self.position(key)?;
-        let (_, value) = self.members.remove(at);
+        // What moves up leaves its old place behind: that of the removed one must hold nothing.
+        let value = edit::take(&mut self.members[at].1);
+        self.members[at..].rotate_left(1);
+        self.members.pop();
         match &mut self.index {
             // The last one is nobody else's place.
             Some(index) if at == self.members.len() => drop(Arc::make_mut(index).remove(key)),
@@ -156,14 +159,17 @@ impl Map {
 
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&str, &mut Value) -> bool) {
         let before = self.members.len();
-        self.members.retain_mut(|(key, value)| keep(key, value));
+        let mut kept = Vec::with_capacity(before);
+        for (key, value) in &mut self.members {
+            if keep(key, value) {
+                kept.push((key.clone(), edit::take(value)));
+            }
+        }
+        self.members.iter_mut().for_each(|(_, value)| edit::wipe_number(value));
+        self.members = kept;
         if self.members.len() != before {
             self.make_index();
         }
-    }
-
-    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
-        self.members.iter_mut().map(|(_, value)| value)
     }
 
     /// Gives back the room for further members.
@@ -208,6 +214,13 @@ impl Map {
     fn make_index(&mut self) {
         let places = || self.members.iter().enumerate().map(|(at, (key, _))| (key.clone(), at));
         self.index = (self.members.len() > FEW).then(|| Arc::new(places().collect()));
+    }
+}
+
+impl Drop for Map {
+    /// Numbers are wiped where they lie; all else wipes itself.
+    fn drop(&mut self) {
+        self.members.iter_mut().for_each(|(_, value)| edit::wipe_number(value));
     }
 }
 

@@ -1,7 +1,9 @@
 //! Numbers of JSON: read exactly or refused, and written as sops writes them.
 
+use zeroize::Zeroizing;
+
 use crate::error::{Error, ErrorKind, Result};
-use crate::tree::{Value, float_text, shortest_decimal};
+use crate::tree::{Value, float_text, formatted, shortest_decimal};
 
 /// A 64-bit float has at most 767 significant decimal digits; a literal with more than this cannot be one.
 const MAX_DIGITS: usize = 767;
@@ -61,7 +63,7 @@ pub(super) fn parse(literal: &Literal<'_>) -> Result<Value> {
         return Err(Error::new(ErrorKind::NumberOutOfRange));
     }
     // An integer must come back digit for digit; for other spellings the value counts (`1.50` comes back as `1.5`).
-    let exact = if literal.integer { float_text(float) == literal.text } else { is_exact(literal.text, float) };
+    let exact = if literal.integer { *float_text(float) == literal.text } else { is_exact(literal.text, float) };
     if exact { Ok(Value::Float(float)) } else { Err(Error::new(ErrorKind::NumberNotExact)) }
 }
 
@@ -86,7 +88,7 @@ fn is_exact(text: &str, float: f64) -> bool {
 /// How sops spells a float in JSON: shortest digits, with an exponent below 1e-6 and from 1e21 on.
 ///
 /// Source: the float encoder of Go's `encoding/json`, which sops uses.
-pub(super) fn spelled(float: f64) -> String {
+pub(super) fn spelled(float: f64) -> Zeroizing<String> {
     let size = float.abs();
     if size == 0.0 || (1e-6..1e21).contains(&size) {
         return float_text(float);
@@ -94,7 +96,7 @@ pub(super) fn spelled(float: f64) -> String {
     let (digits, exponent) = shortest_decimal(float);
     let sign = if float.is_sign_negative() { "-" } else { "" };
     let point = if digits.len() > 1 { "." } else { "" };
-    format!("{sign}{}{point}{}e{exponent:+}", &digits[..1], &digits[1..])
+    formatted(format_args!("{sign}{}{point}{}e{exponent:+}", &digits[..1], &digits[1..]))
 }
 
 #[cfg(test)]

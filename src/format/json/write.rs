@@ -6,7 +6,7 @@ use super::number::spelled;
 use super::scan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret;
-use crate::tree::{Map, Value};
+use crate::tree::{Map, Value, int_text};
 
 /// The widest indent that is taken from a file.
 const MAX_SEEN: u8 = 16;
@@ -254,9 +254,9 @@ impl Writer {
             Value::Null => self.out.put("null"),
             Value::Bool(true) => self.out.put("true"),
             Value::Bool(false) => self.out.put("false"),
-            Value::Int(number) => self.out.put(&Zeroizing::new(number.to_string())),
+            Value::Int(number) => self.out.put(&int_text(*number)),
             Value::Float(number) if *number == 0.0 && number.is_sign_negative() => self.out.put(self.negative_zero),
-            Value::Float(number) if number.is_finite() => self.out.put(&Zeroizing::new(spelled(*number))),
+            Value::Float(number) if number.is_finite() => self.out.put(&spelled(*number)),
             Value::Float(_) => return Err(Error::new(ErrorKind::NumberOutOfRange)),
             Value::Text(text) => self.string(text.as_str()),
             Value::Bytes(_) => {

@@ -2,15 +2,13 @@
 //!
 //! Source: `Token.to_dict`, `from_dict` and `from_response` in `kstlib/auth/models.py`; RFC 6749, sections 5 and 6.
 
-use std::ops::{Deref, DerefMut};
-
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 
 use super::{BEARER, Token, kept, time};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Format, Indent};
 use crate::secret::{Bytes, Text};
-use crate::tree::{self, Map, Value, float_as_int};
+use crate::tree::{Map, Value, float_as_int};
 
 const ACCESS_TOKEN: &str = "access_token";
 const TOKEN_TYPE: &str = "token_type";
@@ -43,7 +41,7 @@ impl Token {
     /// # Errors
     /// As [`from_response`](Self::from_response).
     pub fn from_response_at(json: &[u8], now: DateTime<Utc>) -> Result<Self> {
-        let mut fields = Fields(Format::Json.parse(json)?);
+        let mut fields = Format::Json.parse(json)?;
         let code = error_code(&fields);
         let access_token = take(&mut fields, ACCESS_TOKEN, text)?.filter(|token| !token.as_str().is_empty());
         let access_token = access_token.ok_or_else(|| match code {
@@ -59,7 +57,7 @@ impl Token {
         token.expires_at = expires_in.or(expires_at.flatten());
         token.read_common(&mut fields)?;
         token.refresh_token = token.refresh_token.take().filter(|token| !token.as_str().is_empty());
-        token.metadata = fields.take();
+        token.metadata = fields;
         Ok(token)
     }
 
@@ -120,7 +118,7 @@ impl Token {
 
     /// As [`from_tree`](Self::from_tree), without a copy.
     pub(in crate::storage) fn take_from(tree: Map) -> Result<Self> {
-        let mut fields = Fields(tree);
+        let mut fields = tree;
         let access_token = take(&mut fields, ACCESS_TOKEN, text)?;
         let mut token = Token::new(access_token.ok_or_else(|| invalid("there is none").under_key(ACCESS_TOKEN))?);
         token.expires_at = take(&mut fields, EXPIRES_AT, stored_time)?.flatten();
@@ -131,7 +129,7 @@ impl Token {
             _ => Err(invalid("expected an object")),
         })?
         .unwrap_or_default();
-        token.others = fields.take();
+        token.others = fields;
         Ok(token)
     }
 
@@ -255,35 +253,6 @@ fn seconds(value: &Value) -> Result<i64> {
 
 fn not_seconds() -> Error {
     invalid("expected a number of seconds")
-}
-
-/// The fields of what is being read: what is left of them is wiped, numbers too.
-struct Fields(Map);
-
-impl Fields {
-    fn take(&mut self) -> Map {
-        std::mem::take(&mut self.0)
-    }
-}
-
-impl Deref for Fields {
-    type Target = Map;
-
-    fn deref(&self) -> &Map {
-        &self.0
-    }
-}
-
-impl DerefMut for Fields {
-    fn deref_mut(&mut self) -> &mut Map {
-        &mut self.0
-    }
-}
-
-impl Drop for Fields {
-    fn drop(&mut self) {
-        tree::edit::wipe(&mut self.0);
-    }
 }
 
 /// The code of an error response, if it looks like one.

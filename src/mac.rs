@@ -34,6 +34,15 @@ pub(crate) struct Mac {
     kept: Option<Zeroizing<Vec<u8>>>,
 }
 
+impl Drop for Mac {
+    /// The hash keeps up to a block of what it was given: that is overwritten. More than half a block twice, for a whole one would not go through its memory.
+    fn drop(&mut self) {
+        const MOST_OF_A_BLOCK: [u8; 127] = [0; 127];
+        self.hash.update(MOST_OF_A_BLOCK);
+        self.hash.update(MOST_OF_A_BLOCK);
+    }
+}
+
 impl Mac {
     pub(crate) fn new(only_encrypted: bool) -> Self {
         let mut hash = Sha512::new();
@@ -113,8 +122,8 @@ impl Mac {
     }
 
     /// The MAC as it is sealed in a file: upper-case hex.
-    pub(crate) fn finish(self) -> Zeroizing<String> {
-        let digest = self.hash.finalize();
+    pub(crate) fn finish(mut self) -> Zeroizing<String> {
+        let digest = self.hash.finalize_reset();
         let mut text = Zeroizing::new(vec![0; 2 * digest.len()]);
         for (digits, byte) in text.chunks_exact_mut(2).zip(digest) {
             digits.copy_from_slice(&[byte >> 4, byte & 15].map(|digit| HEX[usize::from(digit)]));

@@ -171,7 +171,8 @@ impl Metadata {
     /// The same with other [`settings`](Self::settings).
     pub(crate) fn with_settings(&self, settings: &Map) -> Result<Self> {
         let mut fields = self.fields.clone();
-        self.settings().keys().filter(|key| !settings.contains_key(key)).for_each(|key| drop(fields.remove(key)));
+        let own = self.settings();
+        fields.retain(|key, _| !own.contains_key(key) || settings.contains_key(key));
         let was_sorted = fields.keys().is_sorted();
         settings.iter().for_each(|(key, value)| drop(fields.insert(key, value.clone())));
         if was_sorted {

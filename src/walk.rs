@@ -49,7 +49,7 @@ impl Walk<'_> {
         let outer = self.additional_data.len();
         let mut place = 0..;
         Map::with_keys_of(map, |key, value| {
-            enter(&mut self.additional_data, key)?;
+            enter(&mut self.additional_data, key).map_err(|error| error.under_key(key))?;
             let matched = matched || self.rule.matches(key);
             let place = place.next().unwrap_or_default();
             let companion = companion.and_then(|map| map.get_near(place, key));
@@ -136,7 +136,7 @@ impl<E: Events> Told<'_, E> {
         matched: bool,
     ) -> Result<()> {
         let outer = self.additional_data.len();
-        enter(&mut self.additional_data, key)?;
+        enter(&mut self.additional_data, key).map_err(|error| error.under_key(key))?;
         let matched = matched || self.rule.matches(key);
         let companion = companion.and_then(|map| map.get_near(place, key));
         self.value(value, companion, matched, Some(key)).map_err(|error| error.under_key(key))?;

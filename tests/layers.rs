@@ -54,7 +54,10 @@ fn sources(room: &str) -> Vec<(String, String)> {
             all.extend(folders(&folder));
             let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
             let is_source = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
-            paths.extend(files.filter(|path| is_source(path) && !path.ends_with("tests.rs")));
+            let is_test = |path: &PathBuf| {
+                path.ends_with("tests.rs") || path.parent().is_some_and(|folder| folder.ends_with("tests"))
+            };
+            paths.extend(files.filter(|path| is_source(path) && !is_test(path)));
         }
     }
     let read = |path: &Path| {

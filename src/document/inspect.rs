@@ -102,7 +102,7 @@ impl Walk<'_> {
         for (key, value) in map.iter() {
             self.length += key.len() + 1;
             if self.length > MAX_PATH {
-                // Told at the object, and nothing below it is looked at: no sops opens that either.
+                // Told at the object, and nothing below it is looked at: it cannot be decrypted here. (sops has no such limit.)
                 self.fault(too_long());
             } else {
                 self.path.push(Segment::Key(key.to_owned()));

@@ -5,10 +5,13 @@
 #[cfg(test)]
 mod tests;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::channel;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
 
 use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use zeroize::Zeroizing;
 
 use super::leaves::{Leaves, Room};
@@ -22,6 +25,21 @@ use crate::walk::{Part, Piece, split, weighs};
 const WEIGHT: usize = 64 * 1024;
 /// A document that weighs less is not worth the threads.
 const LEAST: usize = 512 * 1024;
+
+/// The threads of this crate: as many as there are cores. `None` where there is but one core or no thread can be started, and for a caller that is a thread of
+/// any pool of rayon: while it waits it would do other work of its pool, under the locks that it holds.
+fn pool() -> Option<&'static ThreadPool> {
+    static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
+    if rayon::current_thread_index().is_some() {
+        return None;
+    }
+    let start = || {
+        let threads = thread::available_parallelism().ok().filter(|threads| threads.get() > 1)?;
+        let builder = ThreadPoolBuilder::new().num_threads(threads.get());
+        builder.thread_name(|number| format!("sopskit-{number}")).build().ok()
+    };
+    POOL.get_or_init(start).as_ref()
+}
 
 /// Leaves that can be done in parts.
 pub(super) trait Fork: Leaves + Send + Sized {
@@ -54,37 +72,40 @@ fn walk_in_pieces<L: Fork>(
     weight: usize,
     least: usize,
 ) -> Option<()> {
-    if !weighs(tree, least) || rayon::current_num_threads() < 2 {
+    if !weighs(tree, least) {
         return None;
     }
+    let pool = pool()?;
     let parts = split(tree, companion, rule, weight)?;
     let mut spine = Spine::of(leaves.writer());
     let pieces: Vec<_> = parts.iter().filter_map(|part| spine.pass(part, leaves)).collect();
     let mut mac = leaves.mac().clone();
-    let done = write_all(pieces, rule, &mut mac)?;
+    let done = write_all(pool, pieces, rule, &mut mac)?;
     done.iter().for_each(|fork| leaves.join(fork));
     *leaves.mac() = mac;
     let texts = done.into_iter().map(|mut fork| std::mem::take(fork.writer().written())).collect();
-    spine.assemble(texts, leaves.writer(), behind);
+    spine.assemble(pool, texts, leaves.writer(), behind);
     Some(())
 }
 
 /// All pieces, written, in order; what they kept is added to the MAC as they come. `None` where one could not be written.
 ///
 /// This thread takes pieces like all others, so that it never waits for one that nobody has begun: there may be no other thread that is free.
-fn write_all<L: Fork>(pieces: Vec<(L, &Piece<'_>)>, rule: &Rule, mac: &mut Mac) -> Option<Vec<L>> {
+fn write_all<L: Fork>(pool: &ThreadPool, pieces: Vec<(L, &Piece<'_>)>, rule: &Rule, mac: &mut Mac) -> Option<Vec<L>> {
     let count = pieces.len();
     let queue = Mutex::new(pieces.into_iter().enumerate());
     let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let write = |(place, (mut fork, piece)): (usize, (L, &Piece<'_>))| {
-        let is_written = write(&mut fork, piece, rule);
-        (place, is_written.then_some(fork))
+        // One thread then panics likewise. Here nobody would be told.
+        let is_written = catch_unwind(AssertUnwindSafe(|| write(&mut fork, piece, rule)));
+        (place, is_written.unwrap_or_default().then_some(fork))
     };
     let (take, write) = (&take, &write);
-    let mut gathering = Gathering { mac, done: Vec::with_capacity(count), waiting: Vec::new() };
-    rayon::scope(|scope| {
+    let waiting = (0..count).map(|_| None).collect();
+    let mut gathering = Gathering { mac, done: Vec::with_capacity(count), waiting };
+    pool.scope(|scope| {
         let (sender, receiver) = channel();
-        for _ in 1..rayon::current_num_threads().min(count) {
+        for _ in 1..pool.current_num_threads().min(count) {
             let sender = sender.clone();
             scope.spawn(move |_| while take().map(write).is_some_and(|written| sender.send(written).is_ok()) {});
         }
@@ -107,15 +128,14 @@ fn write_all<L: Fork>(pieces: Vec<(L, &Piece<'_>)>, rule: &Rule, mac: &mut Mac) 
 struct Gathering<'m, L> {
     mac: &'m mut Mac,
     done: Vec<L>,
-    /// Those that wait for one in front of them.
-    waiting: Vec<(usize, L)>,
+    /// Those that wait for one in front of them, at their places.
+    waiting: Vec<Option<L>>,
 }
 
 impl<L: Fork> Gathering<'_, L> {
     fn add(&mut self, (place, fork): (usize, Option<L>)) -> Option<()> {
-        self.waiting.push((place, fork?));
-        while let Some(at) = self.waiting.iter().position(|(place, _)| *place == self.done.len()) {
-            let (_, mut fork) = self.waiting.swap_remove(at);
+        self.waiting[place] = Some(fork?);
+        while let Some(mut fork) = self.waiting.get_mut(self.done.len()).and_then(Option::take) {
             self.mac.add_bytes(&fork.mac().take_kept());
             self.done.push(fork);
         }
@@ -169,7 +189,7 @@ impl Spine {
     }
 
     /// Puts all of it behind what `writer` has written, and leaves room behind it.
-    fn assemble(mut self, pieces: Vec<Zeroizing<Vec<u8>>>, writer: &mut Writer, behind: usize) {
+    fn assemble(mut self, pool: &ThreadPool, pieces: Vec<Zeroizing<Vec<u8>>>, writer: &mut Writer, behind: usize) {
         let between = std::mem::take(self.writer.written());
         let before = std::mem::take(writer.written());
         let mut texts: Vec<&[u8]> = vec![&before];
@@ -188,11 +208,11 @@ impl Spine {
             places.push(place);
             rest = behind;
         }
-        places.into_par_iter().zip(texts).for_each(|(place, text)| place.copy_from_slice(text));
+        pool.install(|| places.into_par_iter().zip(texts).for_each(|(place, text)| place.copy_from_slice(text)));
         whole.truncate(length);
         *writer.written() = whole;
         writer.pass();
         // Each piece is wiped.
-        pieces.into_par_iter().for_each(drop);
+        pool.install(|| pieces.into_par_iter().for_each(drop));
     }
 }

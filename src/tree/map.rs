@@ -157,7 +157,7 @@ impl Map {
         &mut self.members[at].1
     }
 
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(&str, &mut Value) -> bool) {
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str, &mut Value) -> bool) {
         let before = self.members.len();
         let mut kept = Vec::with_capacity(before);
         for (key, value) in &mut self.members {

@@ -1,6 +1,7 @@
 //! A tree in pieces that can be walked by themselves, on several threads.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::{Events, Told, enter};
 use crate::error::Result;
@@ -24,8 +25,8 @@ pub(crate) enum Part<'a> {
 pub(crate) struct Piece<'a> {
     list: List<'a>,
     places: Range<usize>,
-    /// The additional data of the list.
-    additional_data: String,
+    /// The additional data of the list, which many pieces share.
+    additional_data: Arc<str>,
     /// Whether the rule speaks of a key on the way to the list.
     matched: bool,
     leaves: usize,
@@ -65,7 +66,7 @@ impl std::ops::AddAssign for Size {
 impl Piece<'_> {
     /// Tells what is in the piece.
     pub(crate) fn walk<E: Events>(&self, rule: &Rule, events: &mut E) -> Result<()> {
-        let mut told = Told { rule, events, additional_data: self.additional_data.clone() };
+        let mut told = Told { rule, events, additional_data: self.additional_data.as_ref().to_owned() };
         let start = self.places.start;
         match self.list {
             List::Object(map, companion) => map
@@ -113,19 +114,21 @@ pub(crate) fn weighs(tree: &Map, least: usize) -> bool {
 
 /// A document in pieces of about `weight`: a leaf has some weight of its own, and that of its text.
 ///
-/// `None` for one that is mostly one piece, and where a walk would fail: it tells better why.
+/// `None` for one that is mostly one piece or would fall into many that are much lighter, and where a walk would fail: it tells better why.
 pub(crate) fn split<'a>(
     tree: &'a Map,
     companion: Option<&'a Map>,
     rule: &'a Rule,
     weight: usize,
 ) -> Option<Vec<Part<'a>>> {
-    let mut splitting = Splitting { rule, weight, additional_data: String::new(), total: 0, heaviest: 0 };
+    let mut splitting = Splitting { rule, weight, additional_data: String::new(), total: 0, heaviest: 0, pieces: 0 };
     let parts = match splitting.list(List::Object(tree, companion), false)? {
         Split::Whole(_) => return None,
         Split::Parts(parts) => parts,
     };
-    if splitting.heaviest > splitting.total / 2 {
+    // Many light ones stand around lists that are cut: each costs memory of its own.
+    let is_crumbled = splitting.pieces > 16 + 4 * (splitting.total / weight);
+    if is_crumbled || splitting.heaviest > splitting.total / 2 {
         return None;
     }
     Some(parts)
@@ -137,6 +140,7 @@ struct Splitting<'a> {
     additional_data: String,
     total: usize,
     heaviest: usize,
+    pieces: usize,
 }
 
 /// What becomes of a value.
@@ -148,7 +152,7 @@ enum Split<'a> {
 
 impl<'a> Splitting<'a> {
     fn list(&mut self, list: List<'a>, matched: bool) -> Option<Split<'a>> {
-        let mut run = Run { list, matched, start: 0, size: Size::default(), parts: Vec::new() };
+        let mut run = Run { list, matched, additional_data: None, start: 0, size: Size::default(), parts: Vec::new() };
         match list {
             List::Object(map, companion) => {
                 for (place, (key, value)) in map.iter().enumerate() {
@@ -217,8 +221,10 @@ impl<'a> Splitting<'a> {
         }
         self.total += size.weight;
         self.heaviest = self.heaviest.max(size.weight);
-        let Run { list, matched, .. } = *run;
-        let additional_data = self.additional_data.clone();
+        let (list, matched) = (run.list, run.matched);
+        let additional_data =
+            Arc::clone(run.additional_data.get_or_insert_with(|| self.additional_data.as_str().into()));
+        self.pieces += 1;
         run.parts.push(Part::Piece(Piece { list, places, additional_data, matched, leaves: size.leaves }));
     }
 
@@ -235,6 +241,8 @@ impl<'a> Splitting<'a> {
 struct Run<'a> {
     list: List<'a>,
     matched: bool,
+    /// Made once there is a piece.
+    additional_data: Option<Arc<str>>,
     start: usize,
     size: Size,
     parts: Vec<Part<'a>>,

@@ -108,7 +108,7 @@ fn items_that_are_not_written_do_not_leave_a_comma() {
 }
 
 #[test]
-fn a_pool_of_one_thread_does_all_pieces_itself() {
+fn a_caller_in_a_pool_of_any_size_is_served() {
     let tree = Map::from_iter((0..5000).map(|at| (format!("key{at}"), Value::from("x".repeat(200)))));
     let document = document(tree, 0, false);
     for threads in [1, 2, 5] {

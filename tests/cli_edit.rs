@@ -67,6 +67,13 @@ impl Place {
         path.to_str().unwrap().to_owned()
     }
 
+    /// The text of an edit that was kept.
+    #[track_caller]
+    fn kept(&self, name: &str) -> Vec<u8> {
+        let kept = EncryptedDocument::parse(&read(self.path(name))).unwrap().decrypt(&identities("alice")).unwrap();
+        kept.to_bytes(Format::Binary).unwrap().to_vec()
+    }
+
     #[track_caller]
     fn assert_no_plaintext_left(&self) {
         assert_eq!(fs::read_dir(self.path("tmp")).unwrap().count(), 0, "a temporary file is left");
@@ -437,4 +444,35 @@ fn git_merges_two_branches_by_the_driver() {
     let said = git(1, &["merge", "-q", "theirs", "-m", "merged"]);
     assert!(said.contains(r#"["scope"][0]"#), "{said}");
     assert_eq!(place.open("alice").get(r#"["scope"][0]"#).unwrap().as_str(), Some("ours"), "the file still opens");
+}
+
+/// A standard error that nothing can be written to.
+fn full() -> Stdio {
+    fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into()
+}
+
+#[test]
+fn a_standard_error_that_cannot_be_written_changes_no_exit_code_and_loses_no_edit() {
+    if !Path::new("/dev/full").exists() {
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), b"SKIPPED: there is no /dev/full\n");
+        return;
+    }
+    let place = Place::new();
+    let editor = place.editor(r#"echo 'no json: hunter2' > "$1""#);
+    let cases: [(&[&str], i32); 6] = [
+        (&["decrypt", "/nonexistent.json"], 100),
+        (&["--verbose", "decrypt", FILE], 0),
+        (&["decrypt", "--no-such-flag"], 1),
+        (&["keygen", "-o", "new.txt"], 0),
+        (&["rotate", "--rm-age", &public_key("carol"), FILE], 0),
+        (&["edit", FILE], 2),
+    ];
+    for (args, code) in cases {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sopskit"));
+        command.env_clear().env("SOPS_AGE_KEY_FILE", format!("{FIXTURES}/keys/alice.txt")).env("EDITOR", &editor);
+        command.env("TMPDIR", place.path("tmp")).env("PATH", "/usr/bin:/bin").current_dir(place.directory.path());
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(full());
+        assert_eq!(command.status().unwrap().code(), Some(code), "{args:?}");
+    }
+    assert_eq!(place.kept("secrets.enc.json.rejected-1"), b"no json: hunter2\n");
 }

@@ -6,6 +6,7 @@ use sopskit::{Config, ConfigSearch, Environment, Error};
 
 use crate::args::Global;
 use crate::exit::{self, Failure};
+use crate::files::say;
 
 /// The config file that a flag names, else the one that is found.
 pub(crate) fn load(global: &Global) -> Result<Option<Config>, Failure> {
@@ -15,7 +16,7 @@ pub(crate) fn load(global: &Global) -> Result<Option<Config>, Failure> {
     }
     let search = ConfigSearch::new(Path::new("."), &Environment::process()).map_err(|error| unusable(&error))?;
     if let Some(path) = search.overlooked() {
-        eprintln!("sopskit: {} is not read, its name must be .sops.yaml", path.display());
+        say!("sopskit: {} is not read, its name must be .sops.yaml", path.display());
     }
     match search.config_file() {
         Some(path) => tracing::info!("the config file is {}", path.display()),

@@ -5,6 +5,7 @@ use sopskit::{Bytes, EncryptedDocument, Error, Indent, KeyPath};
 use crate::args::{Decrypt, Global};
 use crate::config;
 use crate::exit::Failure;
+use crate::files::say;
 use crate::keys;
 
 pub(crate) fn run(command: &Decrypt, global: &Global) -> Result<(), Failure> {
@@ -26,7 +27,7 @@ fn open(command: &Decrypt, global: &Global, extract: Option<&KeyPath>) -> Result
         // is no reason to withhold a secret.
         None => match config::load(global) {
             Err(failure) if global.config.is_none() => {
-                eprintln!("sopskit: the config file is not used: {}", failure.message);
+                say!("sopskit: the config file is not used: {}", failure.message);
                 Indent::Tab
             }
             config => global.indent(config?.as_ref(), format)?,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use sopskit::{Bytes, Document};
 
 use crate::exit::{self, Failure};
+use crate::files::say;
 use crate::workplace::Workplace;
 
 const EDITORS: [&str; 3] = ["vim", "nano", "vi"];
@@ -66,8 +67,8 @@ impl<'a> Desk<'a> {
     /// Says why an edit cannot be saved, and waits for somebody to go back to the editor. Where there is nobody the edit is kept,
     /// encrypted, beside the file.
     pub(crate) fn offer_again(&self, failure: &Failure, edited: &Bytes, base: &Document) -> Result<(), Failure> {
-        eprintln!("sopskit: {}", failure.message);
-        eprintln!("Press enter to return to the editor, or Ctrl-C to give the edit up.");
+        say!("sopskit: {}", failure.message);
+        say!("Press enter to return to the editor, or Ctrl-C to give the edit up.");
         match io::stdin().read_line(&mut String::new()) {
             Ok(length) if length > 0 => Ok(()),
             _ => {

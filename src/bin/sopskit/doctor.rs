@@ -6,7 +6,7 @@ use sopskit::{Doctor, Environment, Finding, Format, Indent, Map, Value, Verdict}
 
 use crate::args::{DoctorCommand, Global};
 use crate::exit::{self, Failure};
-use crate::files::{print, printable};
+use crate::files::{print, printable, say, tell};
 
 pub(crate) fn run(command: &DoctorCommand, global: &Global) -> Result<(), Failure> {
     let mut doctor = Doctor::new(environment(global)).with_programs();
@@ -83,7 +83,7 @@ fn mend(findings: &[Finding], yes: bool) -> bool {
     let mut went_well = true;
     for fix in findings.iter().filter_map(|finding| finding.fix.as_ref()) {
         if !yes {
-            eprint!("{}? [y/N] ", printable(&fix.to_string()));
+            tell(&format!("{}? [y/N] ", printable(&fix.to_string())));
             let mut answer = String::new();
             let read = io::stdin().read_line(&mut answer);
             if read.is_err() || !["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()) {
@@ -91,7 +91,7 @@ fn mend(findings: &[Finding], yes: bool) -> bool {
             }
         }
         if let Err(error) = fix.apply() {
-            eprintln!("sopskit: {error}");
+            say!("sopskit: {error}");
             went_well = false;
         }
     }

@@ -113,6 +113,17 @@ pub(crate) fn lines_of(lines: impl IntoIterator<Item = String>) -> String {
     lines.into_iter().map(|line| printable(&line) + "\n").collect()
 }
 
+/// Writes to standard error. Where that is full or closed nothing more can be said, and what the program does goes on.
+pub(crate) fn tell(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Says a line on standard error.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::files::tell(&(format!($($text)*) + "\n")) };
+}
+pub(crate) use say;
+
 /// Writes to standard output.
 pub(crate) fn print(content: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();

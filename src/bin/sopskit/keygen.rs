@@ -6,7 +6,7 @@ use sopskit::NewIdentity;
 
 use crate::args::Keygen;
 use crate::exit::Failure;
-use crate::files::print;
+use crate::files::{print, say};
 
 pub(crate) fn run(command: &Keygen) -> Result<(), Failure> {
     let new = if command.pq { NewIdentity::post_quantum() } else { NewIdentity::x25519() };
@@ -16,7 +16,7 @@ pub(crate) fn run(command: &Keygen) -> Result<(), Failure> {
     }
     // As age-keygen: whoever sees the file on the terminal sees the recipient in it.
     if command.output.is_some() || !io::stdout().is_terminal() {
-        eprintln!("Public key: {}", new.recipient());
+        say!("Public key: {}", new.recipient());
     }
     Ok(())
 }

@@ -68,7 +68,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprint!("{failure}");
+            files::tell(&failure.to_string());
             ExitCode::from(failure.code)
         }
     }
@@ -78,5 +78,6 @@ fn main() -> ExitCode {
 fn show_events(verbose: bool) {
     let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::WARN };
     let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level);
-    lines.without_time().with_target(false).with_ansi(false).init();
+    // It would say on standard error, with a panic, that standard error cannot be written.
+    lines.without_time().with_target(false).with_ansi(false).log_internal_errors(false).init();
 }

@@ -8,7 +8,7 @@ use sopskit::{Document, EditOptions, EncryptedDocument, Error, Identities, KeyCh
 use crate::args::{Global, GroupTarget, Groups, Rotate, Updatekeys};
 use crate::config;
 use crate::exit::{self, Failure};
-use crate::files::{format, named, print, read_sealed, unreadable};
+use crate::files::{format, named, print, read_sealed, say, unreadable};
 use crate::keys::{self, RETRIES};
 
 pub(crate) fn rotate(command: &Rotate, global: &Global) -> Result<(), Failure> {
@@ -53,7 +53,7 @@ pub(crate) fn rotate(command: &Rotate, global: &Global) -> Result<(), Failure> {
 /// Says so when somebody who is to be removed is not there: a key with a slip in it would leave them in.
 fn warn_of_strangers(recipients: &Recipients, removed: &Recipients) {
     for key in KeyChanges::between(recipients, removed).added {
-        eprintln!("sopskit: {key} is none of the file's recipients, so it was not removed");
+        say!("sopskit: {key} is none of the file's recipients, so it was not removed");
     }
 }
 
@@ -73,24 +73,24 @@ pub(crate) fn updatekeys(command: &Updatekeys, global: &Global) -> Result<(), Fa
 }
 
 fn update_file(file: &Path, recipients: &Recipients, identities: &Identities, yes: bool) -> Result<(), Failure> {
-    eprintln!("Syncing keys for file {}", file.display());
+    say!("Syncing keys for file {}", file.display());
     let sealed = read_sealed(file)?;
     let changes = KeyChanges::between(&Recipients::of(sealed.metadata()), recipients);
     if changes.is_empty() {
-        eprintln!("File {} already up to date", file.display());
+        say!("File {} already up to date", file.display());
         return Ok(());
     }
     print(describe(&sealed, recipients, &changes).as_bytes())?;
     if !yes && !confirmed()? {
-        eprintln!("File {} left unchanged", file.display());
+        say!("File {} left unchanged", file.display());
         return Ok(());
     }
     EditOptions::new()
         .edit_sealed_file(file, |sealed| Ok(!sealed.update_keys(recipients, identities)?.is_empty()))
         .map_err(unreadable)?;
-    eprintln!("File {} synced with new keys", file.display());
+    say!("File {} synced with new keys", file.display());
     if !changes.removed.is_empty() {
-        eprintln!("Who was removed still knows the data key: run «sopskit rotate -i {}»", file.display());
+        say!("Who was removed still knows the data key: run «sopskit rotate -i {}»", file.display());
     }
     Ok(())
 }

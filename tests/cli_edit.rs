@@ -476,3 +476,83 @@ fn a_standard_error_that_cannot_be_written_changes_no_exit_code_and_loses_no_edi
     }
     assert_eq!(place.kept("secrets.enc.json.rejected-1"), b"no json: hunter2\n");
 }
+
+/// An editor that leaves this, which is no JSON.
+fn breaking(place: &Place, text: &str) -> String {
+    place.editor(&format!(r#"echo '{text}' > "$1""#))
+}
+
+#[test]
+fn each_rejected_edit_is_kept_in_a_private_file_of_its_own() {
+    let place = Place::new();
+    std::os::unix::fs::symlink("elsewhere", place.path("secrets.enc.json.rejected-2")).unwrap();
+    for text in ["no json: first", "no json: second"] {
+        let editor = breaking(&place, text);
+        place.outcome(2, place.sopskit().env("EDITOR", &editor).args(["edit", FILE]).write_stdin(""));
+    }
+    for (name, text) in [("rejected-1", "no json: first\n"), ("rejected-3", "no json: second\n")] {
+        let name = format!("secrets.enc.json.{name}");
+        assert_eq!(place.kept(&name), text.as_bytes());
+        assert_eq!(fs::metadata(place.path(&name)).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert!(!place.path("elsewhere").exists(), "it was written through a link");
+}
+
+#[test]
+fn a_rejected_edit_of_a_file_with_a_long_name_is_kept_elsewhere() {
+    let place = Place::new();
+    let name = format!("{}.json", "n".repeat(240));
+    fs::rename(&place.file, place.path(&name)).unwrap();
+    let editor = breaking(&place, "no json: hunter2");
+    let (_, stderr) = place.outcome(2, place.sopskit().env("EDITOR", &editor).args(["edit", &name]).write_stdin(""));
+    let left = support::names(&place.path("tmp"));
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(stderr.contains(place.path("tmp").join(&left[0]).to_str().unwrap()), "{stderr}");
+    assert_eq!(place.kept(&format!("tmp/{}", left[0])), b"no json: hunter2\n");
+    let mode = fs::metadata(place.path("tmp").join(&left[0])).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_rejected_edit_that_no_file_can_take_is_printed_encrypted() {
+    let place = Place::new();
+    fs::write(place.path("plain.json"), r#"{"a": 1}"#).unwrap();
+    place.run(0, &["encrypt", "--age", &public_key("alice"), "--output", FILE, "plain.json"]);
+    let editor = breaking(&place, "no json: hunter2");
+    // Files of one block: room for the plaintext, none for the rest.
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" edit \"$1\"", env!("CARGO_BIN_EXE_sopskit"), FILE]);
+    command.env_clear().env("SOPS_AGE_KEY_FILE", format!("{FIXTURES}/keys/alice.txt")).env("EDITOR", &editor);
+    command.env("TMPDIR", place.path("tmp")).env("PATH", "/usr/bin:/bin").current_dir(place.directory.path());
+    let (stdout, stderr) = place.outcome(2, command.write_stdin(""));
+    assert!(stderr.contains("standard output") && !stdout.contains("hunter2"), "{stderr}");
+    fs::write(place.path("printed.json"), stdout).unwrap();
+    assert_eq!(place.kept("printed.json"), b"no json: hunter2\n");
+    assert_eq!(support::names(place.directory.path()), ["editor", "plain.json", "printed.json", FILE, "tmp"]);
+    place.assert_no_plaintext_left();
+}
+
+#[test]
+fn a_rejected_edit_is_kept_while_somebody_is_asked_what_to_do() {
+    let place = Place::new();
+    // The second time, after enter, no copy is there, and the edit is a good one.
+    let editor = place.editor(
+        r#"if [ -e again ]; then ls > seen; echo '{"good": 1}' > "$1"; else touch again; echo 'no json' > "$1"; fi"#,
+    );
+    place.outcome(0, place.sopskit().env("EDITOR", &editor).args(["edit", FILE]).write_stdin("\n"));
+    assert!(!fs::read_to_string(place.path("seen")).unwrap().contains("rejected"), "the copy was not removed");
+    // Whoever gives up at the question loses nothing.
+    let editor = breaking(&place, "no json: hunter2");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sopskit"));
+    command.env_clear().env("SOPS_AGE_KEY_FILE", format!("{FIXTURES}/keys/alice.txt")).env("EDITOR", &editor);
+    command.env("TMPDIR", place.path("tmp")).env("PATH", "/usr/bin:/bin").current_dir(place.directory.path());
+    let mut child = command.args(["edit", FILE]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Held, else waiting for the program would close it, which is an answer too.
+    let _stdin = child.stdin.take();
+    let mut said = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    assert!(said.any(|line| line.unwrap().starts_with("Press enter")), "nobody was asked");
+    kill("INT", &child.id().to_string());
+    assert_eq!(child.wait().unwrap().code(), Some(85));
+    assert_eq!(place.kept("secrets.enc.json.rejected-1"), b"no json: hunter2\n");
+    place.assert_no_plaintext_left();
+}

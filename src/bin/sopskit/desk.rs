@@ -1,14 +1,15 @@
 //! Where plaintext lies while an editor has it.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use sopskit::{Bytes, Document};
 
 use crate::exit::{self, Failure};
-use crate::files::say;
+use crate::files::{create_file, say};
 use crate::workplace::Workplace;
 
 const EDITORS: [&str; 3] = ["vim", "nano", "vi"];
@@ -64,38 +65,80 @@ impl<'a> Desk<'a> {
         Ok(sopskit::read_file(&self.file)?)
     }
 
-    /// Says why an edit cannot be saved, and waits for somebody to go back to the editor. Where there is nobody the edit is kept,
-    /// encrypted, beside the file.
+    /// Says why an edit cannot be saved, and waits for somebody to go back to the editor. Meanwhile, and where there is nobody,
+    /// it is kept, encrypted.
     pub(crate) fn offer_again(&self, failure: &Failure, edited: &Bytes, base: &Document) -> Result<(), Failure> {
+        // Before the question: whoever answers it with Ctrl-C, or closes the terminal, has the edit still.
+        let kept = self.keep(edited, base);
         say!("sopskit: {}", failure.message);
+        say!("sopskit: {kept}");
         say!("Press enter to return to the editor, or Ctrl-C to give the edit up.");
         match io::stdin().read_line(&mut String::new()) {
-            Ok(length) if length > 0 => Ok(()),
-            _ => {
-                let kept = self.keep(edited, base).map_err(|error| {
-                    let message = format!("{}; your edit could not be kept: {error}", failure.message);
-                    Failure::new(failure.code, message)
-                })?;
-                let message = format!(
-                    "{}; your edit is kept, encrypted, in {}: sopskit decrypt --output-type binary shows it",
-                    failure.message,
-                    kept.display()
-                );
-                Err(Failure::new(failure.code, message))
+            Ok(length) if length > 0 => {
+                // The editor has it, and what it makes of it is kept again. A copy that stays does no harm.
+                if let Kept::File(path) = kept {
+                    let _ = fs::remove_file(path);
+                }
+                Ok(())
             }
+            _ => Err(Failure::new(failure.code, format!("{}; {kept}", failure.message))),
         }
     }
 
     /// Under the data key of the file, so that whoever opens the file can open it, whatever their keys.
-    fn keep(&self, edited: &Bytes, base: &Document) -> sopskit::Result<PathBuf> {
-        let sealed = base.encrypt_binary(edited)?;
-        let name = |number: u32| {
-            let mut name = OsString::from(self.target);
-            name.push(format!(".rejected-{number}"));
-            PathBuf::from(name)
+    fn keep(&self, edited: &Bytes, base: &Document) -> Kept {
+        let sealed = match base.encrypt_binary(edited) {
+            Ok(sealed) => sealed.to_string(),
+            Err(error) => return Kept::Lost(error.to_string()),
         };
-        let path = (1..).map(name).find(|path| fs::symlink_metadata(path).is_err()).unwrap_or_default();
-        sopskit::replace_file(&path, sealed.to_string().as_bytes())?;
-        Ok(path)
+        // Beside the file there may be no room for a longer name, or no leave to make one.
+        if let Ok(path) = keep_beside(self.target, sealed.as_bytes()).or_else(|_| keep_elsewhere(sealed.as_bytes())) {
+            return Kept::File(path);
+        }
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(sealed.as_bytes()).and_then(|()| stdout.flush()) {
+            Ok(()) => Kept::Printed,
+            Err(error) => Kept::Lost(error.to_string()),
+        }
     }
+}
+
+/// Where an edit is that cannot be saved.
+enum Kept {
+    File(PathBuf),
+    Printed,
+    Lost(String),
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN_BY: &str = "sopskit decrypt --output-type binary shows it";
+        match self {
+            Kept::File(path) => write!(f, "your edit is kept, encrypted, in {}: {SHOWN_BY}", path.display()),
+            Kept::Printed => write!(f, "your edit is on standard output, encrypted: {SHOWN_BY}"),
+            Kept::Lost(why) => write!(f, "your edit could not be kept: {why}"),
+        }
+    }
+}
+
+fn keep_beside(target: &Path, sealed: &[u8]) -> io::Result<PathBuf> {
+    let mut number = 0_u32;
+    loop {
+        number += 1;
+        let mut name = OsString::from(target);
+        name.push(format!(".rejected-{number}"));
+        let path = PathBuf::from(name);
+        // An earlier edit, or that of somebody else at this moment, is not replaced.
+        match create_file(&path, sealed) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|()| path),
+        }
+    }
+}
+
+fn keep_elsewhere(sealed: &[u8]) -> io::Result<PathBuf> {
+    let mut file = tempfile::Builder::new().prefix("sopskit-rejected-").suffix(".json").tempfile()?;
+    file.write_all(sealed)?;
+    file.as_file().sync_all()?;
+    Ok(file.keep()?.1)
 }

@@ -1,5 +1,6 @@
 //! Input and output of a command.
 
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -111,6 +112,22 @@ pub(crate) fn printable(text: &str) -> String {
 /// Lines for a terminal.
 pub(crate) fn lines_of(lines: impl IntoIterator<Item = String>) -> String {
     lines.into_iter().map(|line| printable(&line) + "\n").collect()
+}
+
+/// Makes a new file that only its owner can read. An existing one, a link too, is never touched.
+pub(crate) fn create_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    if written.is_err() {
+        drop(file);
+        // There is nothing better to do when this fails too.
+        let _ = fs::remove_file(path);
+    }
+    written
 }
 
 /// Writes to standard error. Where that is full or closed nothing more can be said, and what the program does goes on.

@@ -556,3 +556,22 @@ fn a_rejected_edit_is_kept_while_somebody_is_asked_what_to_do() {
     assert_eq!(place.kept("secrets.enc.json.rejected-1"), b"no json: hunter2\n");
     place.assert_no_plaintext_left();
 }
+
+#[test]
+fn a_file_that_others_make_while_an_editor_is_open_is_not_replaced() {
+    for make in ["echo theirs > new.json", "ln -s elsewhere new.json"] {
+        let place = Place::new();
+        let editor = place.editor(&format!(r#"{make}; echo '{{"mine": 1}}' > "$1""#));
+        let mut edit = place.sopskit();
+        edit.env("EDITOR", &editor).args(["edit", "--age", &public_key("alice"), "new.json"]).write_stdin("");
+        let (_, stderr) = place.outcome(3, &mut edit);
+        assert!(stderr.contains("made by others meanwhile"), "{stderr}");
+        match fs::read_to_string(place.path("new.json")) {
+            Ok(theirs) => assert_eq!(theirs, "theirs\n"),
+            Err(_) => assert!(fs::symlink_metadata(place.path("new.json")).unwrap().is_symlink()),
+        }
+        assert!(!place.path("elsewhere").exists());
+        assert_eq!(place.kept("new.json.rejected-1"), b"{\"mine\": 1}\n");
+        place.assert_no_plaintext_left();
+    }
+}

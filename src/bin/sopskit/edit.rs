@@ -1,5 +1,6 @@
 //! `sopskit edit`: the plaintext in an editor.
 
+use std::io;
 use std::path::Path;
 
 use sopskit::{Document, EncryptedDocument, ErrorKind, Format, Identities, Map};
@@ -8,7 +9,7 @@ use crate::args::{Edit, Global};
 use crate::desk::Desk;
 use crate::encrypt;
 use crate::exit::{self, Failure};
-use crate::files::{named, read_sealed};
+use crate::files::{create_file, named, read_sealed};
 use crate::keys;
 
 /// What somebody sees who edits a file that does not exist.
@@ -82,10 +83,12 @@ impl Work<'_> {
 
     fn save_new(&self, edited: &[u8]) -> Result<(), Failure> {
         let sealed = self.new_document(edited)?.encrypt()?;
-        if self.file.exists() {
-            let message = format!("{} was made by others meanwhile", self.file.display());
-            return Err(Failure::new(exit::CANNOT_WRITE, message));
-        }
-        Ok(sopskit::replace_file(self.file, sealed.to_string().as_bytes())?)
+        create_file(self.file, sealed.to_string().as_bytes()).map_err(|error| {
+            let message = match error.kind() {
+                io::ErrorKind::AlreadyExists => format!("{} was made by others meanwhile", self.file.display()),
+                _ => format!("cannot write {}: {error}", self.file.display()),
+            };
+            Failure::new(exit::CANNOT_WRITE, message)
+        })
     }
 }

@@ -389,3 +389,38 @@ fn a_broken_config_file_that_was_found_does_not_withhold_a_secret() {
     fail(command().args(["decrypt", "--config", "../.sops.yaml"]).arg(&sealed), 5, "description");
     fail(command().args(["encrypt", "--age", &alice(), "a.json"]), 5, "description");
 }
+
+#[cfg(unix)]
+#[test]
+fn the_name_of_a_file_neither_moves_the_cursor_nor_makes_a_line_of_its_own() {
+    const NAME: &str = "x\x1b[2Jy\nsopskit: forged.json";
+    let (directory, path) = directory_with(NAME, b"{\"a\": 1}");
+    let command = |args: &[&str]| {
+        let mut command = sopskit();
+        command.args(args).current_dir(directory.path());
+        command
+    };
+    let assert_plain = |args: &[&str], code: i32| {
+        let outcome = run(&mut command(args));
+        assert_eq!(outcome.code, code, "{args:?}: {}", outcome.stderr);
+        let stderr = outcome.stderr;
+        assert!(stderr.contains(r"x\u{1b}[2Jy\u{a}sopskit: forged.json"), "{args:?}: {stderr}");
+        assert!(stderr.chars().all(|c| c == '\n' || !c.is_control()), "{args:?}: {stderr:?}");
+        assert!(!stderr.lines().any(|line| line.starts_with("sopskit: forged")), "{args:?}: {stderr}");
+        stderr
+    };
+    assert_plain(&["decrypt", NAME], 1);
+    assert_plain(&["decrypt", &format!("missing/{NAME}")], 100);
+    assert_plain(&["rotate", "--add-age", &alice(), &format!("missing/{NAME}")], 49);
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(MIXED), &path).unwrap();
+    assert_plain(&["--verbose", "decrypt", "--config", &format!("missing/{NAME}"), NAME], 61);
+    fs::write(directory.path().join(".sops.yaml"), format!("creation_rules: [{{age: '{}'}}]", alice())).unwrap();
+    assert_plain(&["updatekeys", "-y", NAME], 0);
+    // The lines of the program's own stay.
+    fs::write(directory.path().join("bob"), identity_text("bob")).unwrap();
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/3.13.2/token-like/sealed.json"), &path).unwrap();
+    let outcome = run(command(&["decrypt", NAME]).env("SOPS_AGE_KEY_FILE", "bob"));
+    assert!(outcome.stderr.contains("the file is for:\n  age age1"), "{}", outcome.stderr);
+    assert!(outcome.stderr.starts_with(r"sopskit: x\u{1b}[2Jy\u{a}sopskit: forged.json: "), "{}", outcome.stderr);
+    assert_plain(&["decrypt", "a.json", NAME], 1);
+}

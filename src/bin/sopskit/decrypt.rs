@@ -27,7 +27,7 @@ fn open(command: &Decrypt, global: &Global, extract: Option<&KeyPath>) -> Result
         // is no reason to withhold a secret.
         None => match config::load(global) {
             Err(failure) if global.config.is_none() => {
-                say!("sopskit: the config file is not used: {}", failure.message);
+                say!("sopskit: the config file is not used: {}", failure.message());
                 Indent::Tab
             }
             config => global.indent(config?.as_ref(), format)?,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use sopskit::{Bytes, Document};
 
 use crate::exit::{self, Failure};
-use crate::files::{create_file, say};
+use crate::files::{create_file, say, tell};
 use crate::workplace::Workplace;
 
 const EDITORS: [&str; 3] = ["vim", "nano", "vi"];
@@ -70,7 +70,7 @@ impl<'a> Desk<'a> {
     pub(crate) fn offer_again(&self, failure: &Failure, edited: &Bytes, base: &Document) -> Result<(), Failure> {
         // Before the question: whoever answers it with Ctrl-C, or closes the terminal, has the edit still.
         let kept = self.keep(edited, base);
-        say!("sopskit: {}", failure.message);
+        tell(&failure.to_string());
         say!("sopskit: {kept}");
         say!("Press enter to return to the editor, or Ctrl-C to give the edit up.");
         match io::stdin().read_line(&mut String::new()) {
@@ -81,7 +81,7 @@ impl<'a> Desk<'a> {
                 }
                 Ok(())
             }
-            _ => Err(Failure::new(failure.code, format!("{}; {kept}", failure.message))),
+            _ => Err(failure.and(&kept.to_string())),
         }
     }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use sopskit::{Error, ErrorKind};
 
+use crate::files::printable;
+
 pub(crate) const GENERIC: u8 = 1;
 pub(crate) const CONFLICTING_PARAMETERS: u8 = 8;
 pub(crate) const NO_ENCRYPTION_KEY: u8 = 111;
@@ -29,13 +31,29 @@ pub(crate) const NO_EDITOR: u8 = 201;
 /// What ends the program: its exit code, what it says, and what to do about it.
 pub(crate) struct Failure {
     pub(crate) code: u8,
-    pub(crate) message: String,
+    /// Fit for a terminal: names of files, and what stands in them, can hold anything.
+    message: String,
     hint: Option<&'static str>,
 }
 
 impl Failure {
     pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
-        Failure { code, message: message.into(), hint: None }
+        Failure { code, message: printable(&message.into()), hint: None }
+    }
+
+    /// For what takes more than one line.
+    pub(crate) fn in_lines<'a>(code: u8, lines: impl IntoIterator<Item = &'a str>) -> Self {
+        let lines: Vec<_> = lines.into_iter().map(printable).collect();
+        Failure { code, message: lines.join("\n"), hint: None }
+    }
+
+    /// The same, with more said.
+    pub(crate) fn and(&self, more: &str) -> Self {
+        Failure { code: self.code, message: format!("{}; {}", self.message, printable(more)), hint: None }
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     pub(crate) fn with_code(self, code: u8) -> Self {
@@ -50,7 +68,16 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Failure { code: code(&error), message: error.to_string(), hint: hint(error.kind()) }
+        let (code, text) = (code(&error), error.to_string());
+        let name = error.file().map(|file| file.display().to_string()).unwrap_or_default();
+        let failure = match (error.kind(), text.strip_prefix(&name)) {
+            // The library lists there whom a file is for and what was tried. A line break in the name is none of its own.
+            (ErrorKind::NoMatchingIdentity, Some(rest)) => {
+                Failure::in_lines(code, (printable(&name) + rest).split('\n'))
+            }
+            _ => Failure::new(code, text),
+        };
+        Failure { hint: hint(error.kind()), ..failure }
     }
 }
 

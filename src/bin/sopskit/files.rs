@@ -135,11 +135,25 @@ pub(crate) fn tell(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// Says a line on standard error.
+/// Says a line on standard error, fit for a terminal.
 macro_rules! say {
-    ($($text:tt)*) => { $crate::files::tell(&(format!($($text)*) + "\n")) };
+    ($($text:tt)*) => { $crate::files::tell(&$crate::files::lines_of([format!($($text)*)])) };
 }
 pub(crate) use say;
+
+/// Where events go: to standard error, each as one line.
+pub(crate) struct Events;
+
+impl io::Write for Events {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        say!("{}", String::from_utf8_lossy(event).trim_end_matches('\n'));
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// Writes to standard output.
 pub(crate) fn print(content: &[u8]) -> Result<(), Failure> {

@@ -36,9 +36,13 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(args::modern(std::env::args_os().collect())) {
         Ok(cli) => cli,
         Err(error) => {
+            if error.use_stderr() {
+                files::tell(&misuse(&error));
+                return ExitCode::from(exit::GENERIC);
+            }
             // Nothing more can be said when the terminal is gone.
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(exit::GENERIC) } else { ExitCode::SUCCESS };
+            return ExitCode::SUCCESS;
         }
     };
     show_events(cli.global.verbose);
@@ -74,10 +78,21 @@ fn main() -> ExitCode {
     }
 }
 
+/// What is wrong with the arguments, which it quotes.
+fn misuse(error: &clap::Error) -> String {
+    let mut text = error.to_string();
+    for arg in std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()) {
+        let shown = files::printable(&arg);
+        if shown != arg {
+            text = text.replace(&arg, &shown);
+        }
+    }
+    files::lines_of(text.lines().map(str::to_owned))
+}
+
 /// What this program and the library warn of goes to standard error; what they do, when that is asked for.
 fn show_events(verbose: bool) {
     let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::WARN };
-    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level);
-    // It would say on standard error, with a panic, that standard error cannot be written.
-    lines.without_time().with_target(false).with_ansi(false).log_internal_errors(false).init();
+    let lines = tracing_subscriber::fmt().with_writer(|| files::Events).with_max_level(level);
+    lines.without_time().with_target(false).with_ansi(false).init();
 }

@@ -24,13 +24,11 @@ pub(crate) fn run(command: &MergeDriver, global: &Global) -> Result<(), Failure>
     merged().map_err(|error| match error.conflicts() {
         [] => error.in_file(name).into(),
         conflicts => {
+            let name = format!("{}: both sides changed these; our side was left as it is:", name.display());
             let list: Vec<_> = conflicts.iter().map(|path| format!("  {path}")).collect();
-            let message = format!(
-                "{}: both sides changed these; our side was left as it is:\n{}\nset them, then git add the file",
-                name.display(),
-                list.join("\n")
-            );
-            Failure::new(exit::GENERIC, message)
+            let list = list.iter().map(String::as_str);
+            let lines = [name.as_str()].into_iter().chain(list).chain(["set them, then git add the file"]);
+            Failure::in_lines(exit::GENERIC, lines)
         }
     })
 }

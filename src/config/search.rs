@@ -2,6 +2,7 @@
 //!
 //! Source: `LookupConfigFile` in `config/config.go` of sops, `SOPS_CONFIG` in `cmd/sops/main.go`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::path;
@@ -15,8 +16,8 @@ const VARIABLE: &str = "SOPS_CONFIG";
 
 /// Which config file counts for somebody who works in a directory.
 ///
-/// It is the file that `SOPS_CONFIG` names, whether or not it exists; else the first `.sops.yaml` in the directory and those above it; else,
-/// which sops does not do, the one in the home directory.
+/// It is the file that `SOPS_CONFIG` names, whether or not it exists; else the first regular file `.sops.yaml` in the directory and those
+/// above it; else, which sops does not do, the one in the home directory.
 ///
 /// ```
 /// use sopskit::{ConfigSearch, Environment};
@@ -44,10 +45,10 @@ impl ConfigSearch {
         let mut overlooked = None;
         for directory in start.ancestors().map(Path::to_owned).chain(environment.home()) {
             let file = directory.join(NAME);
-            if file.exists() {
+            if is_file(&file) {
                 return Ok(ConfigSearch { config_file: Some(file), overlooked });
             }
-            overlooked = overlooked.or_else(|| Some(directory.join(OTHER_NAME)).filter(|file| file.exists()));
+            overlooked = overlooked.or_else(|| Some(directory.join(OTHER_NAME)).filter(|file| is_file(file)));
         }
         Ok(ConfigSearch { config_file: None, overlooked })
     }
@@ -63,4 +64,9 @@ impl ConfigSearch {
     pub fn overlooked(&self) -> Option<&Path> {
         self.overlooked.as_deref()
     }
+}
+
+/// Whether it is a regular file. Anybody can put something else in a directory above, such as a pipe, and whoever read that would wait forever.
+fn is_file(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|about| about.is_file())
 }

@@ -68,6 +68,24 @@ fn what_cannot_be_read_is_an_error_with_the_name_of_the_file() {
     }
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
-    let error = Config::find(tree.path(), &Environment::from_iter([("HOME", "")])).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Read);
+    assert_eq!(Config::load(&file).unwrap_err().kind(), ErrorKind::Read);
+}
+
+#[test]
+#[cfg(unix)]
+fn what_is_no_regular_file_is_passed_over_on_the_way_up_and_nothing_waits_for_it() {
+    let tree = tempfile::tempdir().unwrap();
+    let [work, inner] = ["work", "work/inner"].map(|path| tree.path().join(path));
+    fs::create_dir_all(inner.join(".sops.yaml")).unwrap();
+    for name in [".sops.yaml", ".sops.yml"] {
+        assert!(std::process::Command::new("mkfifo").arg(work.join(name)).status().unwrap().success());
+    }
+    let real = tree.path().join("real.yaml");
+    fs::write(&real, EMPTY).unwrap();
+    std::os::unix::fs::symlink(&real, tree.path().join(".sops.yaml")).unwrap();
+    let environment = Environment::from_iter([("HOME", "")]);
+    let search = ConfigSearch::new(&inner, &environment).unwrap();
+    assert_eq!(search.config_file(), Some(tree.path().join(".sops.yaml").as_path()), "a link to a file is one");
+    assert_eq!(search.overlooked(), None);
+    assert!(Config::find(&inner, &environment).unwrap().is_some());
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::private::{Links, open_at_once};
-use super::{lock, no_regular_file};
+use super::{is_at, lock, no_regular_file};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The longest note that is read, in bytes.
@@ -31,6 +31,8 @@ impl LockFile {
         let mut attempt = || {
             may_fail!(OpenLock);
             let file = open(path, &mut options)?;
+            #[cfg(unix)]
+            keep_open_to_owner(&file)?;
             Ok(lock::try_lock(&file, path)?.then_some(file))
         };
         let unwritable = |error| Error::io(ErrorKind::Write, path, error);
@@ -54,17 +56,28 @@ impl LockFile {
         write().map_err(|error| Error::io(ErrorKind::Write, &self.path, error))
     }
 
-    /// Removes the file, and with it the lock: whoever waits for it makes a new one.
+    /// Removes the file, and with it the lock: whoever waits for it makes a new one. A file that somebody put in its place stays.
     ///
     /// # Errors
     /// [`ErrorKind::Write`].
     pub(crate) fn remove(self) -> Result<()> {
         let remove = || {
             may_fail!(RemoveLock);
-            fs::remove_file(&self.path)
+            if is_at(&self.file, &self.path) { fs::remove_file(&self.path) } else { Ok(()) }
         };
         remove().map_err(|error| Error::io(ErrorKind::Write, &self.path, error))
     }
+}
+
+/// Gives a lock file back what the umask took: without it its owner could not open it the next time.
+#[cfg(unix)]
+fn keep_open_to_owner(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    if file.metadata()?.permissions().mode() & 0o600 != 0o600 {
+        // It is open, and can be locked, also where its mode cannot be changed: on a file system that has none.
+        let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
+    }
+    Ok(())
 }
 
 /// The note of a lock file; `None` without file or note, and for what is no text.
@@ -129,6 +142,44 @@ mod tests {
             assert!(read_note(path).is_err(), "{}", path.display());
         }
         assert_eq!(fs::read_to_string(precious).unwrap(), "precious");
+    }
+
+    #[test]
+    fn a_file_that_took_the_place_of_the_lock_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".x.lock");
+        let held = LockFile::acquire(&path, WAIT).unwrap();
+        fs::rename(&path, folder.path().join("moved")).unwrap();
+        let other = LockFile::acquire(&path, WAIT).unwrap();
+        held.remove().unwrap();
+        assert!(lock::is_still_at(&other.file, &path), "a third one could hold another file of that name");
+        other.remove().unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_umask_does_not_lock_the_owner_out() {
+        use std::os::unix::fs::PermissionsExt as _;
+        const FOLDER: &str = "SOPSKIT_TEST_UMASK";
+        const NAME: &str = "fs::lock_file::tests::a_umask_does_not_lock_the_owner_out";
+        // In a process of its own: the umask is that of a whole process.
+        if let Some(folder) = std::env::var_os(FOLDER) {
+            let path = Path::new(&folder).join(".x.lock");
+            LockFile::acquire(&path, WAIT).unwrap().set_note("first").unwrap();
+            drop(LockFile::acquire(&path, WAIT).unwrap());
+            return;
+        }
+        for umask in ["0277", "0777", "0000"] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut again = std::process::Command::new("sh");
+            again.args(["-c", r#"umask "$1" && exec "$2" --exact "$3""#, "sh", umask]);
+            again.arg(std::env::current_exe().unwrap()).arg(NAME).env(FOLDER, folder.path());
+            let output = again.output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+            let mode = fs::metadata(folder.path().join(".x.lock")).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "umask {umask}");
+        }
     }
 
     #[test]

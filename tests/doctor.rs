@@ -224,6 +224,42 @@ fn tokens_that_cannot_be_loaded_and_tokens_in_clear_are_told() {
 }
 
 #[test]
+fn a_lock_file_that_cannot_be_read_is_told_and_hides_no_other_token() {
+    let home = Home::sound();
+    let tokens = home.path("tokens");
+    open("sops", &tokens).save("good", &Token::new("a")).unwrap();
+    open("sops", &tokens).save("bad", &Token::new("b")).unwrap();
+    open("file", &tokens).save("clear", &Token::new("c")).unwrap();
+    fs::remove_file(tokens.join(".bad.lock")).unwrap();
+    fs::create_dir(tokens.join(".bad.lock")).unwrap();
+    let findings = home.doctor().token_directory(&tokens).examine();
+    assert_eq!(one(&findings, Topic::Tokens, ".bad.lock").verdict, Verdict::Bad);
+    one(&findings, Topic::Tokens, "1 of 2 tokens can be loaded");
+    one(&findings, Topic::Tokens, "1 tokens are not encrypted");
+}
+
+#[test]
+fn a_directory_of_tokens_that_cannot_be_listed_is_told_once() {
+    let home = Home::sound();
+    // Root can list what nobody may; a directory that others can write is refused to root too.
+    for bits in [0o300, 0o777] {
+        let tokens = home.path(&format!("tokens{bits:o}"));
+        fs::create_dir(&tokens).unwrap();
+        chmod(&tokens, bits);
+        if bits == 0o300 && fs::read_dir(&tokens).is_ok() {
+            continue;
+        }
+        let findings = home.doctor().token_directory(&tokens).examine();
+        let bad: Vec<_> = findings
+            .iter()
+            .filter(|finding| finding.topic == Topic::Tokens && finding.verdict == Verdict::Bad)
+            .collect();
+        assert_eq!(bad.len(), 1, "{bits:o}: {findings:#?}");
+        chmod(&tokens, 0o700);
+    }
+}
+
+#[test]
 fn to_examine_changes_nothing() {
     let home = Home::sound();
     let list = || {

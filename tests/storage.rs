@@ -200,6 +200,26 @@ fn a_lock_file_of_another_program_says_nothing_of_names() {
 }
 
 #[test]
+fn a_lock_file_that_cannot_be_read_hides_no_other_token() {
+    let home = Home::new();
+    for provider in ["git/hub", "gitlab"] {
+        home.sops().save(provider, &token("a")).unwrap();
+    }
+    assert_eq!(home.sops().list().unwrap(), ["git/hub", "gitlab"]);
+    let lock = home.path(".gitlab.lock");
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    assert_eq!(home.sops().list().unwrap(), ["git/hub", "gitlab"]);
+    assert!(home.sops().load("git/hub").unwrap().is_some());
+    let error = home.sops().load("gitlab").unwrap_err();
+    assert_eq!(
+        (error.kind(), error.file()),
+        (ErrorKind::Read, Some(lock.as_path())),
+        "whose token it is cannot be told"
+    );
+}
+
+#[test]
 fn a_link_that_leads_nowhere_is_an_error_and_not_no_token() {
     let home = Home::new();
     home.put("x", "");

@@ -27,10 +27,13 @@ impl Doctor {
         }));
         let options = StorageOptions::new(self.environment.clone()).directory(&directory).keys(identities);
         match open_storage("sops", options) {
-            Ok(storage) => findings.extend(load_all(&*storage)),
+            Ok(storage) => {
+                let providers = list(&*storage, &mut findings);
+                findings.extend(load_all(&*storage, &providers));
+            }
             Err(error) => findings.push(Finding::bad(TOPIC, error.to_string(), "correct SOPS_AGE_RECIPIENTS")),
         }
-        let plain = FileStorage::new(&directory).list().unwrap_or_default();
+        let plain = list(&FileStorage::new(&directory), &mut findings);
         if !plain.is_empty() {
             let text = format!("{}: {} tokens are not encrypted", directory.display(), plain.len());
             let remedy = "sopskit token load --storage file NAME | sopskit token save NAME; then token delete --storage file NAME";
@@ -70,16 +73,23 @@ fn privacy(path: &Path, readers: Result<Option<Readers>>, mode: u32) -> Finding 
     }
 }
 
-/// Whether each token can be loaded.
-fn load_all(storage: &dyn TokenStorage) -> Vec<Finding> {
-    let providers = match storage.list() {
-        Ok(providers) => providers,
-        // Said already: of the directory itself.
-        Err(_) => return Vec::new(),
+/// The providers of a storage. Why there is no list is told once: it can have been said of the directory already.
+fn list(storage: &dyn TokenStorage, findings: &mut Vec<Finding>) -> Vec<String> {
+    let error = match storage.list() {
+        Ok(providers) => return providers,
+        Err(error) => first_line(&error),
     };
+    if !findings.iter().any(|finding| finding.text == error) {
+        findings.push(Finding::bad(TOPIC, error, "look at what lies there, and who can read it"));
+    }
+    Vec::new()
+}
+
+/// Whether each token can be loaded.
+fn load_all(storage: &dyn TokenStorage, providers: &[String]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut loaded = 0;
-    for provider in &providers {
+    for provider in providers {
         match storage.load(provider) {
             Ok(_) => loaded += 1,
             Err(error) => {

@@ -176,7 +176,7 @@ impl<F: Form> Directory<F> {
         Ok(exists)
     }
 
-    /// The providers of which there is a file, in order: by the names that were saved, or as the files are called.
+    /// The providers of which there is a file, in order: by the names that were saved, or, where those cannot be read, as the files are called.
     ///
     /// # Errors
     /// [`ErrorKind::NotPrivate`], [`ErrorKind::Read`].
@@ -192,7 +192,9 @@ impl<F: Form> Directory<F> {
             let stem = self.suffixes.iter().find_map(|suffix| name.to_str()?.strip_suffix(suffix));
             let Some(stem) = stem else { continue };
             if is_stem(stem) && exists([entry.path()].into_iter()) {
-                names.insert(self.owner(stem)?.unwrap_or_else(|| stem.to_owned()));
+                // One bad lock file is no reason to hide all other tokens; who loads this one is told.
+                let owner = self.owner(stem).ok().flatten();
+                names.insert(owner.unwrap_or_else(|| stem.to_owned()));
             }
         }
         Ok(names.into_iter().collect())

@@ -11,6 +11,7 @@ mod search;
 mod yaml;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Format, Indent};
@@ -28,6 +29,9 @@ use yaml::{Fields, Node};
 const CREATION_RULES: &str = "creation_rules";
 const STORES: &str = "stores";
 const INDENT: &str = "indent";
+
+/// How many creation rules a config file can have. Each can have a regular expression that takes long to compile, and be a line of what is reported.
+const MAX_RULES: usize = 1000;
 
 /// A config file, `.sops.yaml`: for whom and how new files are encrypted, by their paths.
 ///
@@ -68,7 +72,7 @@ impl Config {
     ///
     /// # Errors
     /// With file and position: [`ErrorKind::InvalidConfig`] when the text is not YAML, longer than 1 MiB, nested too deeply, made large
-    /// by aliases, or when a rule has an unknown key or a value in a wrong form; [`ErrorKind::DuplicateKey`].
+    /// by aliases, or has more than 1000 creation rules, or when a rule has an unknown key or a value in a wrong form; [`ErrorKind::DuplicateKey`].
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
         Config::read(text, path).map_err(|error| error.in_file(path))
     }
@@ -215,9 +219,12 @@ impl Config {
     fn read(text: &str, path: &Path) -> Result<Self> {
         let Some(root) = yaml::parse(text)? else { return Ok(Config::new(path, Vec::new(), Stores::default())) };
         let fields = root.fields().map_err(|error| error.at(root.position))?;
-        let mut index = 0..;
-        let rules = fields
-            .read(CREATION_RULES, |node| node.items(|item| Entry::parse(index.next().unwrap_or_default(), item)))?;
+        let mut indices = 0..MAX_RULES;
+        let mut rule = |item: &Arc<Node>| match indices.next() {
+            Some(index) => Entry::parse(index, item),
+            None => Err(invalid(format!("it has more than {MAX_RULES} creation rules"))),
+        };
+        let rules = fields.read(CREATION_RULES, |node| node.items(&mut rule))?;
         let stores = fields.read(STORES, |node| Stores::parse(node.fields()?))?;
         Ok(Config::new(path, rules, stores))
     }

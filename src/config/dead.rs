@@ -1,8 +1,9 @@
 //! Rules that can never count.
 
+use std::collections::HashMap;
 use std::fmt;
 
-use super::{Config, Entry};
+use super::Config;
 
 /// Regular expressions that match every path.
 const MATCH_ALL: [&str; 9] = ["", "^", "$", ".", ".*", "^.*", ".*$", "^.*$", ".+"];
@@ -40,29 +41,32 @@ impl Config {
     /// ```
     #[must_use]
     pub fn dead_rules(&self) -> Vec<DeadRule> {
-        let dead = |(index, entry): (usize, &Entry)| {
-            let why = self.why_dead(index, entry)?;
-            Some(DeadRule { number: entry.number, line: entry.line, why })
-        };
-        self.rules.iter().enumerate().filter_map(dead).collect()
+        let mut dead = Vec::new();
+        let mut matches_all = None;
+        let mut seen = HashMap::new();
+        for entry in &self.rules {
+            let regex = entry.path_regex.as_deref().unwrap_or_default();
+            let why = match (matches_all, seen.get(regex)) {
+                (Some(all), _) => Some(format!("rule {all} before it matches every path")),
+                (None, Some(same)) => Some(format!("rule {same} before it has the same path_regex")),
+                (None, None) => why_elsewhere(regex).map(str::to_owned),
+            };
+            dead.extend(why.map(|why| DeadRule { number: entry.number, line: entry.line, why }));
+            matches_all = matches_all.or_else(|| MATCH_ALL.contains(&regex).then_some(entry.number));
+            seen.entry(regex).or_insert(entry.number);
+        }
+        dead
     }
+}
 
-    fn why_dead(&self, index: usize, entry: &Entry) -> Option<String> {
-        let before = &self.rules[..index];
-        let text = |entry: &Entry| entry.path_regex.clone().unwrap_or_default();
-        if let Some(all) = before.iter().find(|other| MATCH_ALL.contains(&text(other).as_str())) {
-            return Some(format!("rule {} before it matches every path", all.number));
+/// Why a rule can match no path below the directory of the config file, as far as that shows.
+fn why_elsewhere(regex: &str) -> Option<&'static str> {
+    match regex {
+        regex if begins(regex, r"^\./") => Some("no path begins with ./"),
+        regex if begins(regex, "^/") => {
+            Some("it begins with /, and so matches only files outside of the directory of the config file")
         }
-        if let Some(same) = before.iter().find(|other| other.path_regex == entry.path_regex) {
-            return Some(format!("rule {} before it has the same path_regex", same.number));
-        }
-        match text(entry).as_str() {
-            regex if begins(regex, r"^\./") => Some(String::from("no path begins with ./")),
-            regex if begins(regex, "^/") => Some(String::from(
-                "it begins with /, and so matches only files outside of the directory of the config file",
-            )),
-            _ => None,
-        }
+        _ => None,
     }
 }
 

@@ -173,11 +173,7 @@ fn kms_key(arn: &str, role: Option<String>, context: BTreeMap<String, String>, a
 
 fn kms_entry(item: &Node) -> Result<MasterKey> {
     let fields = item.fields()?.only(&["arn", "role", "context", AWS_PROFILE])?;
-    let context = fields.read("context", |node| {
-        let context = node.fields()?;
-        let member = |name: &str| Ok((name.to_owned(), context.read(name, |node| node.text().map(str::to_owned))?));
-        context.names().map(member).collect()
-    })?;
+    let context = fields.read("context", |node| node.fields()?.each(|node| node.text().map(str::to_owned)))?;
     let role = Some(optional(fields, "role")?).filter(|role| !role.is_empty());
     kms_key(&required(fields, "arn")?, role, context, &optional(fields, AWS_PROFILE)?)
 }

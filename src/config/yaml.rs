@@ -373,8 +373,16 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn names(self) -> impl Iterator<Item = &'a str> {
-        self.0.iter().map(|(name, _)| &**name)
+    /// What `read` makes of each member, with its name.
+    pub(super) fn each<T, C>(self, mut read: impl FnMut(&'a Node) -> Result<T>) -> Result<C>
+    where
+        C: FromIterator<(String, T)>,
+    {
+        let member = |(name, node): &'a Member| match read(node) {
+            Ok(value) => Ok((name.to_string(), value)),
+            Err(error) => Err(error.under_key(name).at(node.position)),
+        };
+        self.0.iter().map(member).collect()
     }
 
     pub(super) fn get(self, name: &str) -> Option<&'a Arc<Node>> {

@@ -313,6 +313,20 @@ fn a_rule_that_begins_as_no_path_does_is_dead() {
 }
 
 #[test]
+fn what_a_rule_is_dead_for_names_the_first_rule_that_makes_it_so() {
+    let text = r"creation_rules: [{path_regex: a}, {path_regex: ^/b}, {path_regex: a}, {path_regex: a}, {path_regex: .*}, {path_regex: ^/b}, {}]";
+    let why: Vec<_> = config(text).unwrap().dead_rules().iter().map(ToString::to_string).collect();
+    let expected = [
+        "rule 2, line 1: it begins with /, and so matches only files outside of the directory of the config file",
+        "rule 3, line 1: rule 1 before it has the same path_regex",
+        "rule 4, line 1: rule 1 before it has the same path_regex",
+        "rule 6, line 1: rule 5 before it matches every path",
+        "rule 7, line 1: rule 5 before it matches every path",
+    ];
+    assert_eq!(why, expected);
+}
+
+#[test]
 fn a_rule_that_matches_a_path_in_another_way_than_it_begins_is_not_dead() {
     for regex in ["^/.*/ou|\\.json$", "^/?secrets/", "^/*a", "^/{0,1}secrets/", r"^\./|^secrets/", r"^\./?a", r"^\./*a"]
     {

@@ -4,12 +4,16 @@ mod checks;
 mod fix;
 mod tokens;
 
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::keys::{Environment, Identities};
 
 pub use fix::Fix;
+
+/// How many findings are told of one topic. A hostile config file or directory of tokens could else bury all others.
+const MAX_FINDINGS: usize = 50;
 
 /// Checks a set-up: which identities there are, whether the config file is sound and they fit it, who can get at key files and tokens, and whether a document that is
 /// encrypted now can be opened again.
@@ -163,19 +167,40 @@ impl Doctor {
     }
 
     /// Looks at everything. No passphrase is asked for.
+    ///
+    /// Of one topic at most 50 findings are told, the worst of them, and then how many more there are.
     #[must_use]
     pub fn examine(&self) -> Vec<Finding> {
         let identities = Identities::from_environment(&self.environment);
-        let mut findings = self.check_identities(&identities);
-        findings.extend(self.check_key_files());
+        let mut findings = bounded(self.check_identities(&identities));
+        findings.extend(bounded(self.check_key_files()));
         let (config, found) = self.check_config(&identities);
-        findings.extend(found);
+        findings.extend(bounded(found));
         findings.extend(self.file.as_deref().map(|file| self.check_file(file, config.as_ref(), &identities)));
         findings.push(self.check_round_trip(&identities));
-        findings.extend(self.check_tokens(identities));
+        findings.extend(bounded(self.check_tokens(identities)));
         findings.extend(self.check_sops());
         findings
     }
+}
+
+/// The worst findings of a topic, as they came, and behind them how many more there are.
+fn bounded(mut findings: Vec<Finding>) -> Vec<Finding> {
+    let mut order: Vec<_> = (0..findings.len()).collect();
+    order.sort_by_key(|&index| Reverse(findings[index].verdict));
+    let Some((&worst, left)) = order.get(MAX_FINDINGS..).and_then(<[_]>::split_first) else { return findings };
+    let Finding { topic, verdict, .. } = findings[worst];
+    let text = format!("and {} more", left.len() + 1);
+    let more = match verdict {
+        Verdict::Good => Finding::good(topic, text),
+        _ => Finding { verdict, ..Finding::warning(topic, text, "mend those above, then run the doctor again") },
+    };
+    let mut told = order[..MAX_FINDINGS].to_vec();
+    told.sort_unstable();
+    let mut index = 0..;
+    findings.retain(|_| index.next().is_some_and(|index| told.binary_search(&index).is_ok()));
+    findings.push(more);
+    findings
 }
 
 /// What an error says, without a list behind it.

@@ -187,6 +187,32 @@ fn a_config_file_is_read_for_faults_and_for_rules_that_can_never_count() {
 }
 
 #[test]
+fn of_many_findings_the_worst_are_told_and_how_many_more_there_are() {
+    let rule = format!("  - path_regex: x\n    age: {}\n", public_key("alice"));
+    let of_config = |rules: &str| {
+        let home = Home::sound();
+        home.put(".sops.yaml", &format!("creation_rules:\n{rules}"), 0o644);
+        let findings = home.doctor().examine();
+        one(&findings, Topic::RoundTrip, "in memory");
+        findings.into_iter().filter(|finding| finding.topic == Topic::Config).collect::<Vec<_>>()
+    };
+    // That it can be read, and all but the first have the same path_regex.
+    assert!(!of_config(&rule.repeat(50)).iter().any(|finding| finding.text.starts_with("and ")));
+    let findings = of_config(&rule.repeat(1000));
+    assert_eq!(findings.len(), 51);
+    assert!(findings[0].text.contains("rule 2, ") && findings[49].text.contains("rule 51, "), "{findings:#?}");
+    assert_eq!((&*findings[50].text, findings[50].verdict), ("and 950 more", Verdict::Warning));
+    assert!(findings[50].remedy.is_some());
+    // What is bad comes first, wherever it was found: here twice, and none of it among those that are not told.
+    let bad = "  - path_regex: '('\n".to_owned();
+    let findings = of_config(&(rule.repeat(60) + &bad));
+    assert_eq!(findings.iter().filter(|finding| finding.verdict == Verdict::Bad).count(), 2, "{findings:#?}");
+    assert_eq!((findings.len(), &*findings[50].text), (51, "and 11 more"));
+    // As bad as what is not told.
+    assert_eq!(of_config(&bad.repeat(60))[50].verdict, Verdict::Bad);
+}
+
+#[test]
 fn whether_an_identity_fits_a_file_is_told() {
     let home = Home::sound();
     let rules = "creation_rules:\n  - path_regex: ^bob/\n    age: BOB\n  - path_regex: ^both/\n    key_groups: [{age: [ALICE]}, {age: [BOB]}]\n  - path_regex: ^mine/\n    age: BOB,ALICE\n";

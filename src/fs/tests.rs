@@ -303,7 +303,7 @@ fn a_file_of_mode_0644_leaves_no_temporary_file_that_is_wider() {
 
 #[cfg(feature = "tokens")]
 mod tokens {
-    use super::operations::OPERATIONS;
+    use super::operations::{OPERATIONS, SEALED_TOKEN};
     use super::*;
     use crate::storage::{FileStorage, Token, TokenStorage};
 
@@ -379,5 +379,23 @@ mod tokens {
             assert!(storage.delete("github").unwrap());
             assert_eq!(fs::read_dir(place.path("tokens")).unwrap().count(), 0);
         }
+    }
+
+    #[test]
+    fn a_delete_that_ends_half_way_brings_no_older_token_back() {
+        let place = Place::new();
+        let storage = place.storage(SEALED_TOKEN);
+        let other = place.path("tokens/github.sops.json");
+        storage.save("github", &Token::new("old-hunter2")).unwrap();
+        fs::copy(place.path(SEALED_TOKEN), place.path("old")).unwrap();
+        storage.save("github", &Token::new("new-hunter2")).unwrap();
+        fs::rename(place.path("old"), &other).unwrap();
+        let faults = Faults::none().and(Call::Delete, 1, Act::Fail(Errno::IO));
+        assert_eq!(storage.delete("github").unwrap_err().kind(), ErrorKind::Write);
+        faults.all_struck();
+        assert_eq!(storage.load("github").unwrap().unwrap().access_token(), "new-hunter2");
+        assert!(!other.exists());
+        assert!(storage.delete("github").unwrap());
+        assert_eq!(fs::read_dir(place.path("tokens")).unwrap().count(), 0);
     }
 }

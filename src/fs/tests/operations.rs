@@ -25,7 +25,7 @@ const KEYS: &str = "keys.txt";
 #[cfg(feature = "tokens")]
 const PLAIN_TOKEN: &str = "tokens/github.token.json";
 #[cfg(feature = "tokens")]
-const SEALED_TOKEN: &str = "tokens/github.token.sops.json";
+pub(super) const SEALED_TOKEN: &str = "tokens/github.token.sops.json";
 
 pub(super) struct Place {
     folder: TempDir,
@@ -73,7 +73,7 @@ impl Place {
     }
 
     #[cfg(feature = "tokens")]
-    fn storage(&self, file: &str) -> Box<dyn TokenStorage> {
+    pub(super) fn storage(&self, file: &str) -> Box<dyn TokenStorage> {
         let wait = std::time::Duration::from_millis(10);
         match file {
             PLAIN_TOKEN => Box::new(FileStorage::new(self.path("tokens")).wait(wait)),

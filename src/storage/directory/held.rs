@@ -57,7 +57,8 @@ impl<F: Form> Held<'_, F> {
             files.push(other);
         }
         let mut removed = false;
-        for file in files {
+        // The one that counts last, so that no older token counts again when this ends in between.
+        for file in files.into_iter().rev() {
             removed |= fs::remove(&file)?;
         }
         self.release()?;

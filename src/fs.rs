@@ -141,7 +141,7 @@ pub fn replace_file(path: impl AsRef<Path>, content: &[u8]) -> Result<()> {
     replace(path, content).map_err(|error| Error::io(ErrorKind::Write, path, error))
 }
 
-/// Makes a new file that only its owner can read. An existing one, a link too, is never touched.
+/// Makes a new file that only its owner can read, and that is there after a crash. An existing one, a link too, is never touched.
 ///
 /// # Errors
 /// [`ErrorKind::Write`]. No part of the file is left behind then.
@@ -164,7 +164,9 @@ pub(crate) fn create_file(path: impl AsRef<Path>, content: &[u8]) -> Result<()> 
     write().map_err(|error| {
         discard(&file, path);
         unwritable(error)
-    })
+    })?;
+    temporary::sync_name(File::open(temporary::directory_of(path)).ok().as_ref());
+    Ok(())
 }
 
 fn no_regular_file() -> io::Error {

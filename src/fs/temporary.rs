@@ -53,10 +53,7 @@ pub(super) fn replace(
     let directory = File::open(directory).ok();
     check()?;
     temporary.rename(target)?;
-    // Makes the rename itself survive a crash, where the system lets a directory be synced.
-    if let Some(directory) = directory {
-        let _ = sync_directory(&directory);
-    }
+    sync_name(directory.as_ref());
     Ok(())
 }
 
@@ -69,9 +66,13 @@ pub(super) fn rehearse(target: &Path, length: usize) -> io::Result<()> {
     sync(&temporary.file)
 }
 
-fn sync_directory(directory: &File) -> io::Result<()> {
-    may_fail!(SyncDirectory);
-    directory.sync_all()
+/// Makes the name of a file in this directory survive a crash, where the system lets a directory be synced.
+pub(super) fn sync_name(directory: Option<&File>) {
+    let sync = |directory: &File| -> io::Result<()> {
+        may_fail!(SyncDirectory);
+        directory.sync_all()
+    };
+    let _ = directory.map(sync);
 }
 
 pub(super) fn directory_of(target: &Path) -> &Path {

@@ -261,7 +261,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         prepare: |_| {},
         run: |place| create_file(place.path(KEYS), SECRET.as_bytes()),
         is_done: |place| place.has(KEYS, SECRET.as_bytes()),
-        calls: &[Call::Create, Call::Write, Call::Sync],
+        calls: &[Call::Create, Call::Write, Call::Sync, Call::SyncDirectory],
         lock_kind: ErrorKind::Write,
         rehearses: false,
     },

@@ -19,7 +19,7 @@ mod temporary;
 #[cfg(all(test, unix))]
 mod tests;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write as _};
 use std::path::Path;
 
@@ -167,6 +167,34 @@ pub(crate) fn create_file(path: impl AsRef<Path>, content: &[u8]) -> Result<()> 
     })?;
     temporary::sync_name(File::open(temporary::directory_of(path)).ok().as_ref());
     Ok(())
+}
+
+/// Opens a file without waiting (to open a pipe is else to wait for its other end), and looks at what was opened, whatever takes its place meanwhile.
+fn open_at_once(path: &Path, options: &mut OpenOptions, links: Links) -> io::Result<(File, Metadata)> {
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        let flags = match links {
+            #[cfg(feature = "tokens")]
+            Links::Follow => OFlags::NONBLOCK,
+            Links::Refuse => OFlags::NONBLOCK | OFlags::NOFOLLOW,
+        };
+        let flags = i32::try_from(flags.bits()).unwrap_or_default();
+        std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags);
+    }
+    #[cfg(not(unix))]
+    let _ = links;
+    let file = options.open(path)?;
+    let about = file.metadata()?;
+    Ok((file, about))
+}
+
+/// What becomes of a link at the end of a path that is opened.
+#[derive(Clone, Copy)]
+enum Links {
+    #[cfg(feature = "tokens")]
+    Follow,
+    Refuse,
 }
 
 fn no_regular_file() -> io::Error {

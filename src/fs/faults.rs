@@ -26,6 +26,8 @@ pub(super) enum Call {
     Read,
     ReadAgain,
     LockTarget,
+    OpenTarget,
+    OpenAbandoned,
     OpenLock,
     Note,
     RemoveLock,

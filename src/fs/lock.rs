@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use fs4::{FileExt, TryLockError};
 use rand::Rng as _;
 
-use super::{read_wiped, temporary};
+use super::{Links, open_at_once, read_wiped, temporary};
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Bytes;
 
@@ -126,13 +126,19 @@ fn cannot_lock(error: &io::Error) -> bool {
 /// Tries to lock an existing file: where its path leads to, and the file. `None` when somebody else holds it.
 fn attempt(path: &Path) -> io::Result<Option<(PathBuf, File)>> {
     let target = fs::canonicalize(path)?;
-    // Looked at first: to open a pipe is to wait for its other end.
+    let irregular =
+        || io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file, and cannot be edited in place");
+    // Looked at first, because a device can take it for an order to be opened; and once more, because something else can be there by then.
     if !fs::metadata(&target)?.is_file() {
-        let problem = "it is no regular file, and cannot be edited in place";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        return Err(irregular());
     }
-    let file = open(&target)?;
-    Ok(try_lock(&file, &target)?.then_some((target, file)))
+    match open(&target) {
+        Ok((_, about)) if !about.is_file() => Err(irregular()),
+        Ok((file, _)) => Ok(try_lock(&file, &target)?.then_some((target, file))),
+        // Another program, as a file server, has a lease of it and is asked to give it back.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether the lock of a file was free, and the file is still the one at its path: it can have been replaced while this process waited.
@@ -146,10 +152,11 @@ pub(super) fn try_lock(file: &File, path: &Path) -> io::Result<bool> {
 }
 
 /// Opens a file for its lock. NFS locks only what is open for writing; a file that nobody may write in place can be replaced all the same.
-fn open(path: &Path) -> io::Result<File> {
-    match OpenOptions::new().read(true).write(true).open(path) {
+fn open(path: &Path) -> io::Result<(File, Metadata)> {
+    may_fail!(OpenTarget);
+    match open_at_once(path, OpenOptions::new().read(true).write(true), Links::Refuse) {
         Err(error) if [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem].contains(&error.kind()) => {
-            File::open(path)
+            open_at_once(path, OpenOptions::new().read(true), Links::Refuse)
         }
         opened => opened,
     }

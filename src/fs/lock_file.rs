@@ -5,8 +5,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::private::{Links, open_at_once};
-use super::{is_at, lock, no_regular_file};
+use super::{Links, is_at, lock, no_regular_file, open_at_once};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The longest note that is read, in bytes.

@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{lock, no_regular_file, read_limited, temporary};
+use super::{Links, lock, no_regular_file, open_at_once, read_limited, temporary};
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Bytes;
 
@@ -51,32 +51,6 @@ impl PrivateFile {
     pub(crate) fn is_still_at(&self, path: &Path) -> bool {
         fs::metadata(path).is_ok_and(|there| lock::is_same(&self.about, &there))
     }
-}
-
-/// Opens a file without waiting (to open a pipe is else to wait for its other end), and looks at what was opened, whatever takes its place meanwhile.
-pub(super) fn open_at_once(path: &Path, options: &mut OpenOptions, links: Links) -> io::Result<(File, Metadata)> {
-    #[cfg(unix)]
-    {
-        use rustix::fs::OFlags;
-        let flags = match links {
-            Links::Follow => OFlags::NONBLOCK,
-            Links::Refuse => OFlags::NONBLOCK | OFlags::NOFOLLOW,
-        };
-        let flags = i32::try_from(flags.bits()).unwrap_or_default();
-        std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags);
-    }
-    #[cfg(not(unix))]
-    let _ = links;
-    let file = options.open(path)?;
-    let about = file.metadata()?;
-    Ok((file, about))
-}
-
-/// What becomes of a link at the end of a path that is opened.
-#[derive(Clone, Copy)]
-pub(super) enum Links {
-    Follow,
-    Refuse,
 }
 
 fn is_link(path: &Path) -> bool {

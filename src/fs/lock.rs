@@ -57,14 +57,18 @@ impl Locked {
         let mut conflict = false;
         let read = || {
             may_fail!(ReadAgain);
-            // Looked at first: to read a pipe is to wait for its other end.
             if !fs::symlink_metadata(&self.target)?.is_file() {
                 return Ok(None);
             }
-            fs::read(&self.target).map(Some)
+            // Something else can be there by now.
+            let (file, about) = open_at_once(&self.target, OpenOptions::new().read(true), Links::Refuse)?;
+            match about.is_file() {
+                true => read_wiped(&file, usize::try_from(about.len()).unwrap_or_default()).map(Some),
+                false => Ok(None),
+            }
         };
         let unchanged = || match read() {
-            Ok(Some(now)) if now == *self.content => Ok(()),
+            Ok(Some(now)) if now == self.content => Ok(()),
             // That it cannot be read any more says nothing of what is in it.
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => {
@@ -164,10 +168,12 @@ fn open(path: &Path) -> io::Result<(File, Metadata)> {
 
 /// Whether an open file is the one that its path leads to.
 pub(super) fn is_still_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(open), Ok(there)) => is_same(&open, &there),
-        _ => false,
-    }
+    is_what(file, fs::metadata(path))
+}
+
+/// Whether an open file is what was found somewhere.
+pub(super) fn is_what(file: &File, there: io::Result<Metadata>) -> bool {
+    there.is_ok_and(|there| file.metadata().is_ok_and(|open| is_same(&open, &there)))
 }
 
 /// Whether two files, one of them held open, are one.

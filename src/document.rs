@@ -191,16 +191,26 @@ fn open_leaf(cipher: &Cipher, visit: &Visit<'_>) -> Result<Value> {
     match visit.value {
         value if !visit.selected => Ok(value.clone()),
         Value::Text(text) if text.as_str().is_empty() => Ok(visit.value.clone()),
-        Value::Text(text) => {
-            let leaf = Leaf::parse(text.as_str())?;
-            let mut buffer = Zeroizing::new(leaf.ciphertext()?);
-            cipher
-                .open(&mut buffer, &leaf.iv, &leaf.tag, visit.additional_data.as_bytes())
-                .map_err(|_| Error::new(ErrorKind::LeafNotAuthentic))?;
-            leaf::value(std::mem::take(&mut *buffer), leaf.kind)
-        }
-        other => Err(Error::with_detail(ErrorKind::NotEncrypted, format!("it is {} in clear", other.type_name()))),
+        Value::Text(text) => open_value(cipher, &Leaf::parse(text.as_str())?, visit.additional_data),
+        other => Err(not_encrypted(other)),
     }
+}
+
+/// What a leaf opens to, in memory of its own.
+fn open_value(cipher: &Cipher, leaf: &Leaf<'_>, additional_data: &str) -> Result<Value> {
+    let mut buffer = Zeroizing::new(leaf.ciphertext()?);
+    open_buffer(cipher, leaf, &mut buffer, additional_data)?;
+    leaf::value(std::mem::take(&mut *buffer), leaf.kind)
+}
+
+/// Opens a leaf where its ciphertext lies.
+fn open_buffer(cipher: &Cipher, leaf: &Leaf<'_>, buffer: &mut [u8], additional_data: &str) -> Result<()> {
+    let opened = cipher.open(buffer, &leaf.iv, &leaf.tag, additional_data.as_bytes());
+    opened.map_err(|_| Error::new(ErrorKind::LeafNotAuthentic))
+}
+
+fn not_encrypted(value: &Value) -> Error {
+    Error::with_detail(ErrorKind::NotEncrypted, format!("it is {} in clear", value.type_name()))
 }
 
 /// Holds the MAC of what was read against the one that the file has.

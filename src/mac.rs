@@ -9,7 +9,6 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::leaf::{LeafType, plain_bytes};
-#[cfg(feature = "parallel")]
 use crate::secret;
 use crate::tree::Value;
 
@@ -30,7 +29,6 @@ pub(crate) struct Mac {
     hash: Sha512,
     only_encrypted: bool,
     /// What is to be hashed by another hand, in a part of the document.
-    #[cfg(feature = "parallel")]
     kept: Option<Zeroizing<Vec<u8>>>,
 }
 
@@ -49,12 +47,7 @@ impl Mac {
         if only_encrypted {
             hash.update(ONLY_ENCRYPTED);
         }
-        Mac {
-            hash,
-            only_encrypted,
-            #[cfg(feature = "parallel")]
-            kept: None,
-        }
+        Mac { hash, only_encrypted, kept: None }
     }
 
     /// The MAC of a part of the document that begins somewhere: it only keeps what is to be hashed.
@@ -82,9 +75,8 @@ impl Mac {
 
     /// Adds the bytes of an encrypted leaf that is no comment.
     pub(crate) fn add_bytes(&mut self, plain: &[u8]) {
-        #[cfg(feature = "parallel")]
         if let Some(kept) = &mut self.kept {
-            secret::grow(kept, plain.len());
+            secret::reserve(kept, plain.len());
             return kept.extend_from_slice(plain);
         }
         self.hash.update(plain);
@@ -92,7 +84,7 @@ impl Mac {
 
     /// As [`add_bytes`](Self::add_bytes), while `work` is done: on another thread where there are many. Hashing is the slowest thing that is done with a large value.
     pub(crate) fn add_beside<T>(&mut self, plain: &[u8], work: impl FnOnce() -> T) -> T {
-        if plain.len() < MANY || self.is_part() {
+        if plain.len() < MANY || self.kept.is_some() {
             self.add_bytes(plain);
             return work();
         }
@@ -108,17 +100,6 @@ impl Mac {
             self.add_bytes(plain);
         }
         answer
-    }
-
-    #[cfg(feature = "parallel")]
-    fn is_part(&self) -> bool {
-        self.kept.is_some()
-    }
-
-    #[cfg(not(feature = "parallel"))]
-    #[allow(clippy::unused_self, reason = "the other one needs it")]
-    fn is_part(&self) -> bool {
-        false
     }
 
     /// The MAC as it is sealed in a file: upper-case hex.

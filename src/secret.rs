@@ -47,12 +47,19 @@ impl fmt::Debug for DataKey {
 }
 
 /// Gives room for `more` bytes. Where the bytes must move, the old place is wiped.
-pub(crate) fn grow(bytes: &mut Zeroizing<Vec<u8>>, more: usize) {
+#[inline]
+pub(crate) fn reserve(bytes: &mut Zeroizing<Vec<u8>>, more: usize) {
     if bytes.capacity() - bytes.len() < more {
-        let mut larger = Zeroizing::new(Vec::with_capacity((2 * bytes.capacity()).max(bytes.len() + more)));
-        larger.extend_from_slice(bytes);
-        *bytes = larger;
+        grow(bytes, more);
     }
+}
+
+#[cold]
+fn grow(bytes: &mut Zeroizing<Vec<u8>>, more: usize) {
+    let mut larger = Zeroizing::new(Vec::with_capacity((2 * bytes.capacity()).max(bytes.len() + more)));
+    larger.extend_from_slice(bytes);
+    // The smaller one is wiped.
+    *bytes = larger;
 }
 
 /// A string of a document: wiped on drop, not shown by `Debug`. Those of one plaintext file that was read are wiped together, with the last of them.

@@ -7,6 +7,12 @@ use crate::rules::Rule;
 use crate::tree::Map;
 use crate::walk::{self, Events, Visit};
 
+/// What leaves must be that are written: on one thread nothing more.
+#[cfg(not(feature = "parallel"))]
+use self::Leaves as Fork;
+#[cfg(feature = "parallel")]
+use super::parallel::Fork;
+
 /// What is done with each leaf.
 pub(super) trait Leaves {
     /// How long a text will be at most.
@@ -52,35 +58,18 @@ pub(super) struct Room {
     pub(super) behind: usize,
 }
 
-/// Writes the members of a document.
-#[cfg(not(feature = "parallel"))]
-pub(super) fn walk<L: Leaves>(
+/// Writes the members of a document, on several threads where the build has them and that is faster.
+pub(super) fn walk<L: Fork>(
     tree: &Map,
     companion: Option<&Map>,
     rule: &Rule,
     leaves: &mut L,
     room: Room,
 ) -> Result<()> {
-    one_by_one(tree, companion, rule, leaves, room)
-}
-
-/// Writes the members of a document, on several threads where that is faster.
-#[cfg(feature = "parallel")]
-pub(super) fn walk<L: super::parallel::Fork>(
-    tree: &Map,
-    companion: Option<&Map>,
-    rule: &Rule,
-    leaves: &mut L,
-    room: Room,
-) -> Result<()> {
-    match super::parallel::walk(tree, companion, rule, leaves, room) {
-        Some(()) => Ok(()),
-        // It fails there too, and tells the first place.
-        None => one_by_one(tree, companion, rule, leaves, room),
+    #[cfg(feature = "parallel")]
+    if super::parallel::walk(tree, companion, rule, leaves, room.behind).is_some() {
+        return Ok(());
     }
-}
-
-fn one_by_one<L: Leaves>(tree: &Map, companion: Option<&Map>, rule: &Rule, leaves: &mut L, room: Room) -> Result<()> {
     leaves.writer().reserve(write::measure_with(tree, room.indent, L::LENGTH_OF) + room.behind);
     walk::walk(tree, companion, rule, leaves)
 }

@@ -14,7 +14,7 @@ use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, Paral
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use zeroize::Zeroizing;
 
-use super::leaves::{Leaves, Room};
+use super::leaves::{Leaves, lead};
 use crate::format::json::write::{Outer, Writer};
 use crate::mac::Mac;
 use crate::rules::Rule;
@@ -52,15 +52,16 @@ pub(super) trait Fork: Leaves + Send + Sized {
     fn join(&mut self, part: &Self);
 }
 
-/// Writes the members of a document, if it is large enough and nothing is wrong with it.
+/// Writes the members of a document, and leaves `behind` bytes of room, if it is large enough and nothing is wrong with it: else one thread does, and tells the
+/// first place where something is.
 pub(super) fn walk<L: Fork>(
     tree: &Map,
     companion: Option<&Map>,
     rule: &Rule,
     leaves: &mut L,
-    room: Room,
+    behind: usize,
 ) -> Option<()> {
-    walk_in_pieces(tree, companion, rule, leaves, room.behind, WEIGHT, LEAST)
+    weighs(tree, LEAST).then(|| walk_in_pieces(tree, companion, rule, leaves, behind, WEIGHT))?
 }
 
 fn walk_in_pieces<L: Fork>(
@@ -70,11 +71,7 @@ fn walk_in_pieces<L: Fork>(
     leaves: &mut L,
     behind: usize,
     weight: usize,
-    least: usize,
 ) -> Option<()> {
-    if !weighs(tree, least) {
-        return None;
-    }
     let pool = pool()?;
     let parts = split(tree, companion, rule, weight)?;
     let mut spine = Spine::of(leaves.writer());
@@ -169,7 +166,7 @@ impl Spine {
     fn pass<'p, L: Fork>(&mut self, part: &'p Part<'p>, leaves: &mut L) -> Option<(L, &'p Piece<'p>)> {
         match part {
             Part::Open(bracket, key) => {
-                super::leaves::lead(&mut self.writer, *key);
+                lead(&mut self.writer, *key);
                 self.open.push(self.writer.open(bracket));
             }
             Part::Close(bracket) => {

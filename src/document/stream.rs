@@ -8,9 +8,9 @@ use super::leaves::{self, Leaves, Room, lead};
 #[cfg(feature = "parallel")]
 use super::parallel::Fork;
 use super::plain::{self, Kept};
-use super::{Document, EncryptedDocument, check_mac};
+use super::{Document, EncryptedDocument, check_mac, not_encrypted, open_buffer, open_value};
 use crate::cipher::{Cipher, Nonces};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::format::json::write::{self, Writer};
 use crate::format::{Format, Indent};
 use crate::keys::{self, KeyService};
@@ -82,23 +82,14 @@ impl Leaves for Opening<'_> {
                 if let LeafType::Str | LeafType::Bytes = leaf.kind {
                     return self.text(&leaf, visit.additional_data, key);
                 }
-                let mut plain = Zeroizing::new(leaf.ciphertext()?);
-                open(self.cipher, &leaf, &mut plain, visit.additional_data)?;
-                let value = leaf::value(std::mem::take(&mut *plain), leaf.kind)?;
+                let value = open_value(self.cipher, &leaf, visit.additional_data)?;
                 self.put(&value, visit.selected, key)
             }
             Value::Text(_) => self.put(visit.value, visit.selected, key),
-            other if visit.selected => {
-                Err(Error::with_detail(ErrorKind::NotEncrypted, format!("it is {} in clear", other.type_name())))
-            }
+            other if visit.selected => Err(not_encrypted(other)),
             other => self.put(other, visit.selected, key),
         }
     }
-}
-
-fn open(cipher: &Cipher, leaf: &Leaf<'_>, buffer: &mut [u8], additional_data: &str) -> Result<()> {
-    let opened = cipher.open(buffer, &leaf.iv, &leaf.tag, additional_data.as_bytes());
-    opened.map_err(|_| Error::new(ErrorKind::LeafNotAuthentic))
 }
 
 #[cfg(feature = "parallel")]
@@ -123,7 +114,7 @@ impl Opening<'_> {
         lead(writer, key);
         let make = |room: &mut [u8]| {
             let length = leaf.ciphertext_into(room)?;
-            open(cipher, leaf, &mut room[..length], additional_data)?;
+            open_buffer(cipher, leaf, &mut room[..length], additional_data)?;
             Ok(length)
         };
         self.is_representable &=
@@ -142,21 +133,6 @@ impl Opening<'_> {
         self.is_representable &= self.writer.value(value).is_ok();
         Ok(())
     }
-}
-
-#[cfg(feature = "parallel")]
-impl Fork for Sealing<'_> {
-    fn mac(&mut self) -> &mut Mac {
-        &mut self.mac
-    }
-
-    fn fork(&mut self, writer: Writer, mac: Mac, leaves: usize) -> Self {
-        let behind = self.nonces.behind(leaves);
-        let nonces = std::mem::replace(&mut self.nonces, behind);
-        Sealing { cipher: self.cipher, nonces, mac, scratch: Scratch::default(), writer, keeps: self.keeps }
-    }
-
-    fn join(&mut self, _part: &Self) {}
 }
 
 /// Memory in which one leaf after the other is sealed. Wiped when it is replaced by a larger one, and on drop.
@@ -224,6 +200,21 @@ impl<'a> Sealing<'a> {
             keeps: document.sealed_under_data_key,
         }
     }
+}
+
+#[cfg(feature = "parallel")]
+impl Fork for Sealing<'_> {
+    fn mac(&mut self) -> &mut Mac {
+        &mut self.mac
+    }
+
+    fn fork(&mut self, writer: Writer, mac: Mac, leaves: usize) -> Self {
+        let behind = self.nonces.behind(leaves);
+        let nonces = std::mem::replace(&mut self.nonces, behind);
+        Sealing { cipher: self.cipher, nonces, mac, scratch: Scratch::default(), writer, keeps: self.keeps }
+    }
+
+    fn join(&mut self, _part: &Self) {}
 }
 
 impl Leaves for Sealing<'_> {

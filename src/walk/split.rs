@@ -46,12 +46,11 @@ struct Size {
 }
 
 impl Size {
-    /// `None` of an object or array.
-    fn of_leaf(value: &Value) -> Option<Self> {
+    /// Of what is neither an object nor an array.
+    fn of_leaf(value: &Value) -> Self {
         match value {
-            Value::Object(_) | Value::Array(_) => None,
-            Value::Null => Some(Size { weight: LEAF / 2, leaves: 0 }),
-            leaf => Some(Size { weight: LEAF + leaf.as_str().map_or(8, str::len), leaves: 1 }),
+            Value::Null => Size { weight: LEAF / 2, leaves: 0 },
+            leaf => Size { weight: LEAF + leaf.as_str().map_or(8, str::len), leaves: 1 },
         }
     }
 }
@@ -98,14 +97,13 @@ impl Piece<'_> {
 /// Whether a document weighs so much (see [`split`]); it is not looked at for longer than needed to know.
 pub(crate) fn weighs(tree: &Map, least: usize) -> bool {
     fn weigh(value: &Value, rest: &mut usize) -> bool {
-        let take = |rest: &mut usize, weight| {
-            *rest = rest.saturating_sub(weight);
-            *rest == 0
-        };
         match value {
             Value::Object(map) => map.iter().any(|(_, value)| weigh(value, rest)),
             Value::Array(items) => items.iter().any(|item| weigh(item, rest)),
-            leaf => Size::of_leaf(leaf).is_some_and(|size| take(rest, size.weight)),
+            leaf => {
+                *rest = rest.saturating_sub(Size::of_leaf(leaf).weight);
+                *rest == 0
+            }
         }
     }
     let mut rest = least;
@@ -156,28 +154,15 @@ impl<'a> Splitting<'a> {
         match list {
             List::Object(map, companion) => {
                 for (place, (key, value)) in map.iter().enumerate() {
-                    let split = match Size::of_leaf(value) {
-                        Some(size) => Split::Whole(size),
-                        None => {
-                            let outer = self.additional_data.len();
-                            enter(&mut self.additional_data, key).ok()?;
-                            let companion = companion.and_then(|map| map.get_near(place, key));
-                            let split = self.value(value, companion, matched || self.rule.matches(key))?;
-                            self.additional_data.truncate(outer);
-                            split
-                        }
-                    };
+                    let companion = || companion?.get_near(place, key);
+                    let split = self.value(value, Some(key), companion, matched)?;
                     self.add(&mut run, place, value, Some(key), split);
                 }
                 Some(self.end(run, map.len()))
             }
             List::Array(items, companion) => {
                 for (place, value) in items.iter().enumerate() {
-                    let companion = companion.and_then(|items| items.get(place));
-                    let split = match Size::of_leaf(value) {
-                        Some(size) => Split::Whole(size),
-                        None => self.value(value, companion, matched)?,
-                    };
+                    let split = self.value(value, None, || companion?.get(place), matched)?;
                     self.add(&mut run, place, value, None, split);
                 }
                 Some(self.end(run, items.len()))
@@ -185,12 +170,26 @@ impl<'a> Splitting<'a> {
         }
     }
 
-    fn value(&mut self, value: &'a Value, companion: Option<&'a Value>, matched: bool) -> Option<Split<'a>> {
-        match value {
-            Value::Object(map) => self.list(List::Object(map, companion.and_then(Value::as_object)), matched),
-            Value::Array(items) => self.list(List::Array(items, companion.and_then(Value::as_array)), matched),
-            _ => None,
+    /// A companion is looked for, and the key entered, only where there is something below.
+    fn value(
+        &mut self,
+        value: &'a Value,
+        key: Option<&str>,
+        companion: impl FnOnce() -> Option<&'a Value>,
+        matched: bool,
+    ) -> Option<Split<'a>> {
+        let list = match value {
+            Value::Object(map) => List::Object(map, companion().and_then(Value::as_object)),
+            Value::Array(items) => List::Array(items, companion().and_then(Value::as_array)),
+            leaf => return Some(Split::Whole(Size::of_leaf(leaf))),
+        };
+        let outer = self.additional_data.len();
+        if let Some(key) = key {
+            enter(&mut self.additional_data, key).ok()?;
         }
+        let split = self.list(list, matched || key.is_some_and(|key| self.rule.matches(key)));
+        self.additional_data.truncate(outer);
+        split
     }
 
     fn add(&mut self, run: &mut Run<'a>, place: usize, value: &'a Value, key: Option<&'a str>, split: Split<'a>) {

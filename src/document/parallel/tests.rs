@@ -31,7 +31,7 @@ fn both(document: &Document, weight: usize) -> (Vec<[String; 2]>, bool) {
         let outer = sealing.writer().open("{");
         let (tree, companion) = (&document.tree, Some(&*document.sealed));
         if by_pieces {
-            is_cut = walk_in_pieces(tree, companion, rule, &mut sealing, 9, weight, 0).is_some();
+            is_cut = walk_in_pieces(tree, companion, rule, &mut sealing, 9, weight).is_some();
         }
         if !by_pieces || !is_cut {
             walk::walk(tree, companion, rule, &mut sealing).unwrap();

@@ -151,14 +151,7 @@ impl Out {
 
     #[inline]
     fn reserve(&mut self, length: usize) {
-        if self.0.capacity() - self.0.len() < length {
-            self.grow(length);
-        }
-    }
-
-    #[cold]
-    fn grow(&mut self, by: usize) {
-        secret::grow(&mut self.0, by);
+        secret::reserve(&mut self.0, length);
     }
 }
 

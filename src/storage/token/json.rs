@@ -117,8 +117,7 @@ impl Token {
     }
 
     /// As [`from_tree`](Self::from_tree), without a copy.
-    pub(in crate::storage) fn take_from(tree: Map) -> Result<Self> {
-        let mut fields = tree;
+    pub(in crate::storage) fn take_from(mut fields: Map) -> Result<Self> {
         let access_token = take(&mut fields, ACCESS_TOKEN, text)?;
         let mut token = Token::new(access_token.ok_or_else(|| invalid("there is none").under_key(ACCESS_TOKEN))?);
         token.expires_at = take(&mut fields, EXPIRES_AT, stored_time)?.flatten();

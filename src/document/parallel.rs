@@ -38,6 +38,8 @@ fn pool() -> Option<&'static ThreadPool> {
         let builder = ThreadPoolBuilder::new().num_threads(threads.get());
         builder.thread_name(|number| format!("sopskit-{number}")).build().ok()
     };
+    // By a thread of its own: what is made on a stack takes to the heap, in places that are never filled, what lay there before, as a data key.
+    let start = || thread::Builder::new().spawn(start).ok()?.join().ok()?;
     POOL.get_or_init(start).as_ref()
 }
 

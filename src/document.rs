@@ -24,7 +24,7 @@ use crate::keys::{self, KeyService};
 use crate::leaf::{self, Leaf, LeafType};
 use crate::mac::Mac;
 use crate::metadata::{Metadata, SOPS};
-use crate::secret::{Bytes, DataKey};
+use crate::secret::{Bytes, DataKey, on_wiped_stack};
 use crate::tree::{Map, Value};
 use crate::walk::{Visit, map_leaves};
 
@@ -129,9 +129,11 @@ impl EncryptedDocument {
     /// one leaf is at fault, when the content was changed without the data key; [`ErrorKind::MacMissing`],
     /// [`ErrorKind::MacNotAuthentic`] and [`ErrorKind::MacMismatch`] for the MAC itself.
     pub fn decrypt(&self, keys: &dyn KeyService) -> Result<Document> {
-        let (document, mac) = self.open(keys)?;
-        check_mac(&self.metadata, &document.data_key, mac)?;
-        Ok(document)
+        on_wiped_stack(|| {
+            let (document, mac) = self.open(keys)?;
+            check_mac(&self.metadata, &document.data_key, mac)?;
+            Ok(document)
+        })
     }
 
     /// Opens the file **without** a look at its MAC.
@@ -142,7 +144,7 @@ impl EncryptedDocument {
     /// # Errors
     /// As [`decrypt`](Self::decrypt), without the three of the MAC.
     pub fn decrypt_ignoring_mac(&self, keys: &dyn KeyService) -> Result<Document> {
-        self.open(keys).map(|(document, _)| document)
+        on_wiped_stack(|| self.open(keys).map(|(document, _)| document))
     }
 
     fn open(&self, keys: &dyn KeyService) -> Result<(Document, Mac)> {
@@ -155,10 +157,12 @@ impl EncryptedDocument {
     /// As [`decrypt`](Self::decrypt).
     #[cfg(feature = "tokens")]
     pub(crate) fn decrypt_tree(self, keys: &dyn KeyService) -> Result<Map> {
-        let data_key = keys::unwrap(&self.metadata, keys)?;
-        let (tree, mac) = self.open_tree(&data_key)?;
-        check_mac(&self.metadata, &data_key, mac)?;
-        Ok(tree)
+        on_wiped_stack(|| {
+            let data_key = keys::unwrap(&self.metadata, keys)?;
+            let (tree, mac) = self.open_tree(&data_key)?;
+            check_mac(&self.metadata, &data_key, mac)?;
+            Ok(tree)
+        })
     }
 
     fn open_tree(&self, data_key: &DataKey) -> Result<(Map, Mac)> {

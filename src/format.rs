@@ -9,7 +9,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::secret::Bytes;
+use crate::secret::{Bytes, on_wiped_stack};
 use crate::tree::{Map, Value};
 
 pub use json::Indent;
@@ -71,7 +71,7 @@ impl Format {
     /// For JSON each fault of the text by a kind of its own, with position and key path. Binary files have none.
     pub fn parse(self, bytes: &[u8]) -> Result<Map> {
         match self {
-            Format::Json => json::parse(bytes),
+            Format::Json => on_wiped_stack(|| json::parse(bytes)),
             Format::Binary => Ok(binary::parse(bytes)),
         }
     }
@@ -82,7 +82,7 @@ impl Format {
     /// [`ErrorKind::NotRepresentable`], with the key path: bytes that are not UTF-8 in JSON, anything but one leaf `data` as binary.
     pub fn write(self, tree: &Map, indent: Indent) -> Result<Bytes> {
         match self {
-            Format::Json => json::write::plain(tree, indent).map(Bytes::from),
+            Format::Json => on_wiped_stack(|| json::write::plain(tree, indent)).map(Bytes::from),
             Format::Binary => binary::write(tree).map(|bytes| Bytes::from(bytes.to_vec())),
         }
     }
@@ -96,7 +96,7 @@ impl Format {
             (_, Value::Text(text)) => Ok(Bytes::from(text.as_str().as_bytes().to_vec())),
             (_, Value::Bytes(bytes)) => Ok(bytes.clone()),
             (_, Value::Object(map)) => self.write(map, indent),
-            (Format::Json, value) => json::write::value(value, indent).map(Bytes::from),
+            (Format::Json, value) => on_wiped_stack(|| json::write::value(value, indent)).map(Bytes::from),
             (Format::Binary, _) => Err(Error::with_detail(
                 ErrorKind::NotRepresentable,
                 "a binary file has no single values, write it as JSON",
@@ -121,6 +121,6 @@ impl FromStr for Value {
     /// # Errors
     /// One kind for each fault of the text, with position and key path, as for [`Format::parse`].
     fn from_str(json: &str) -> Result<Self> {
-        json::parse_value(json.as_bytes())
+        on_wiped_stack(|| json::parse_value(json.as_bytes()))
     }
 }

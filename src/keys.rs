@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::{KeyKind, MasterKey, Metadata, WrappedKey};
-use crate::secret::DataKey;
+use crate::secret::{DataKey, on_wiped_stack};
 
 pub(crate) use age::is_wrapped;
 #[cfg(feature = "tokens")]
@@ -96,6 +96,14 @@ pub(crate) fn wrap(
     data_key: &DataKey,
     service: &dyn KeyService,
 ) -> Result<Vec<Vec<(MasterKey, String)>>> {
+    on_wiped_stack(|| wrap_all(recipients, data_key, service))
+}
+
+fn wrap_all(
+    recipients: &Recipients,
+    data_key: &DataKey,
+    service: &dyn KeyService,
+) -> Result<Vec<Vec<(MasterKey, String)>>> {
     let parts = split(data_key, recipients.groups().len(), recipients.threshold())?;
     let groups = recipients.groups().iter().zip(&parts);
     groups
@@ -116,6 +124,16 @@ pub(crate) fn update(
     data_key: &DataKey,
     service: &dyn KeyService,
 ) -> Result<()> {
+    let key_groups = on_wiped_stack(|| wrap_new(metadata, recipients, data_key, service))?;
+    metadata.set_master_keys(&key_groups, recipients.threshold())
+}
+
+fn wrap_new(
+    metadata: &Metadata,
+    recipients: &Recipients,
+    data_key: &DataKey,
+    service: &dyn KeyService,
+) -> Result<Vec<Vec<(MasterKey, String)>>> {
     let parts = split(data_key, recipients.groups().len(), recipients.threshold())?;
     let kept = |key: &MasterKey| {
         let mut old = metadata.key_groups().filter(|_| metadata.key_groups().len() == 1 && parts.len() == 1).flatten();
@@ -129,7 +147,7 @@ pub(crate) fn update(
         });
         key_groups.push(wrapped.collect::<Result<Vec<_>>>()?);
     }
-    metadata.set_master_keys(&key_groups, recipients.threshold())
+    Ok(key_groups)
 }
 
 fn split(data_key: &DataKey, groups: usize, threshold: usize) -> Result<Vec<Zeroizing<Vec<u8>>>> {

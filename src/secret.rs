@@ -14,15 +14,17 @@ use zeroize::{Zeroize as _, Zeroizing};
 const DATA_KEY_LEN: usize = 32;
 
 /// The key under which the leaves of one file are encrypted. Each master key wraps it.
+///
+/// In a place of its own: a value that is moved leaves what it was behind.
 #[derive(Clone)]
-pub(crate) struct DataKey(Zeroizing<[u8; DATA_KEY_LEN]>);
+pub(crate) struct DataKey(Box<Zeroizing<[u8; DATA_KEY_LEN]>>);
 
 impl DataKey {
     /// A new data key from the operating system's generator.
     pub(crate) fn generate() -> Self {
-        let mut key = Zeroizing::new([0; DATA_KEY_LEN]);
-        OsRng.fill_bytes(&mut *key);
-        DataKey(key)
+        let mut key = DataKey::zero();
+        OsRng.fill_bytes(&mut **key.0);
+        key
     }
 
     /// The data key in `bytes`, or `None` when they are not exactly 32.
@@ -30,9 +32,13 @@ impl DataKey {
         if bytes.len() != DATA_KEY_LEN {
             return None;
         }
-        let mut key = Zeroizing::new([0; DATA_KEY_LEN]);
-        key.copy_from_slice(bytes);
-        Some(DataKey(key))
+        let mut key = DataKey::zero();
+        key.0.copy_from_slice(bytes);
+        Some(key)
+    }
+
+    fn zero() -> Self {
+        DataKey(Box::new(Zeroizing::new([0; DATA_KEY_LEN])))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8; DATA_KEY_LEN] {
@@ -44,6 +50,29 @@ impl fmt::Debug for DataKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DataKey(…)")
     }
+}
+
+/// How much of the stack is wiped, in bytes. What lies deeper, as of a tree of hundreds of levels, stays.
+const STACK: usize = 16 * 1024;
+
+/// Does some work, and then overwrites the part of the stack that it used: keys, blocks of ciphers and what was moved lie there until something else does. What
+/// the compiler keeps elsewhere is not in its reach.
+#[inline]
+pub(crate) fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
+    let answer = below(work);
+    wipe_below();
+    answer
+}
+
+/// In a frame of its own, which begins where that of [`wipe_below`] will.
+#[inline(never)]
+fn below<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+#[inline(never)]
+fn wipe_below() {
+    std::hint::black_box(&mut [0_u8; STACK]);
 }
 
 /// Gives room for `more` bytes. Where the bytes must move, the old place is wiped.

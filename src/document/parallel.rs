@@ -18,6 +18,7 @@ use super::leaves::{Leaves, lead};
 use crate::format::json::write::{Outer, Writer};
 use crate::mac::Mac;
 use crate::rules::Rule;
+use crate::secret::on_wiped_stack;
 use crate::tree::Map;
 use crate::walk::{Part, Piece, split, weighs};
 
@@ -96,7 +97,7 @@ fn write_all<L: Fork>(pool: &ThreadPool, pieces: Vec<(L, &Piece<'_>)>, rule: &Ru
     let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let write = |(place, (mut fork, piece)): (usize, (L, &Piece<'_>))| {
         // One thread then panics likewise. Here nobody would be told.
-        let is_written = catch_unwind(AssertUnwindSafe(|| write(&mut fork, piece, rule)));
+        let is_written = catch_unwind(AssertUnwindSafe(|| on_wiped_stack(|| write(&mut fork, piece, rule))));
         (place, is_written.unwrap_or_default().then_some(fork))
     };
     let (take, write) = (&take, &write);

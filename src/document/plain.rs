@@ -15,7 +15,7 @@ use crate::leaf::{self, LeafType};
 use crate::mac::Mac;
 use crate::metadata::{Metadata, SOPS};
 use crate::path::{KeyPath, Segment};
-use crate::secret::{Bytes, DataKey, Text};
+use crate::secret::{Bytes, DataKey, Text, on_wiped_stack};
 use crate::tree::{self, Difference, Map, Value};
 use crate::walk::{Visit, map_leaves};
 
@@ -122,7 +122,7 @@ impl Document {
     /// # Errors
     /// [`ErrorKind::TypeMismatch`] with the key path, never with the value.
     pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T> {
-        tree::from_map(&self.tree)
+        on_wiped_stack(|| tree::from_map(&self.tree))
     }
 
     /// The plaintext as a file of this format, byte for byte what `sops decrypt` prints. JSON is indented by tabs; [`Format::write`] has a choice.
@@ -311,6 +311,10 @@ impl Document {
     /// # Errors
     /// [`ErrorKind::NotRepresentable`] and [`ErrorKind::NumberOutOfRange`], with the key path, for bytes and floats that cannot stand in a file.
     pub fn encrypt(&self) -> Result<EncryptedDocument> {
+        on_wiped_stack(|| self.seal())
+    }
+
+    fn seal(&self) -> Result<EncryptedDocument> {
         let cipher = Cipher::new(&self.data_key);
         let mut nonces = Nonces::new();
         let mut metadata = self.metadata.clone();

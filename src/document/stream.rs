@@ -17,7 +17,7 @@ use crate::keys::{self, KeyService};
 use crate::leaf::{self, Leaf, LeafType};
 use crate::mac::Mac;
 use crate::metadata::SOPS;
-use crate::secret::Bytes;
+use crate::secret::{Bytes, on_wiped_stack};
 use crate::tree::Value;
 use crate::walk::Visit;
 
@@ -40,6 +40,10 @@ impl EncryptedDocument {
     /// # Errors
     /// As [`decrypt`](Self::decrypt) and [`Format::write`].
     pub fn decrypt_to_bytes(&self, keys: &dyn KeyService, format: Format, indent: Indent) -> Result<Bytes> {
+        on_wiped_stack(|| self.open_to_bytes(keys, format, indent))
+    }
+
+    fn open_to_bytes(&self, keys: &dyn KeyService, format: Format, indent: Indent) -> Result<Bytes> {
         if format != Format::Json {
             return format.write(self.decrypt(keys)?.tree(), indent);
         }
@@ -163,6 +167,10 @@ impl Document {
     /// # Errors
     /// As [`encrypt`](Self::encrypt).
     pub fn encrypt_to_text(&self) -> Result<String> {
+        on_wiped_stack(|| self.seal_to_text())
+    }
+
+    fn seal_to_text(&self) -> Result<String> {
         let mut metadata = self.metadata.clone();
         metadata.touch();
         let behind = write::measure(metadata.fields(), self.indent) + SEALED_MAC;

@@ -14,7 +14,7 @@ use super::service::{KeyService, ServiceError, first};
 use crate::error::{Error, ErrorKind, Result, redacted};
 use crate::fs;
 use crate::metadata::MasterKey;
-use crate::secret::Bytes;
+use crate::secret::{Bytes, on_wiped_stack};
 
 /// The longest key file that is read, in bytes.
 const MAX_KEY_FILE: usize = 1024 * 1024;
@@ -169,6 +169,10 @@ impl Identities {
 
     /// Adds the identities in `text`, and a line on each that is none to the report. Returns these lines.
     pub(super) fn add(&mut self, source: &str, text: &str, passphrase: Option<&Passphrase>) -> Vec<String> {
+        on_wiped_stack(|| self.take(source, text, passphrase))
+    }
+
+    fn take(&mut self, source: &str, text: &str, passphrase: Option<&Passphrase>) -> Vec<String> {
         let known = self.keys.len();
         let mut problems = Vec::new();
         if text.trim_start().starts_with("-----BEGIN ") {

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::document::{Document, EncryptedDocument};
 use crate::error::Result;
 use crate::keys::{Cache, KeyService, Recipients};
-use crate::secret::Bytes;
+use crate::secret::{Bytes, on_wiped_stack};
 
 pub(super) use plan::Plan;
 
@@ -133,7 +133,7 @@ struct Sealed {
 impl Form for Sealed {
     fn read(&self, bytes: Bytes) -> Result<Token> {
         let keys = self.cache.before(&*self.keys);
-        Token::take_from(EncryptedDocument::from_bytes(bytes)?.decrypt_tree(&keys)?)
+        on_wiped_stack(|| Token::take_from(EncryptedDocument::from_bytes(bytes)?.decrypt_tree(&keys)?))
     }
 
     fn write(&self, token: &Token, path: &Path) -> Result<Bytes> {

@@ -31,7 +31,7 @@ const STORES: &str = "stores";
 const INDENT: &str = "indent";
 
 /// How many creation rules a config file can have. Each can have a regular expression that takes long to compile, and be a line of what is reported.
-const MAX_RULES: usize = 1000;
+const MAX_RULES: usize = 2000;
 
 /// A config file, `.sops.yaml`: for whom and how new files are encrypted, by their paths.
 ///
@@ -72,7 +72,7 @@ impl Config {
     ///
     /// # Errors
     /// With file and position: [`ErrorKind::InvalidConfig`] when the text is not YAML, longer than 1 MiB, nested too deeply, made large
-    /// by aliases, or has more than 1000 creation rules, or when a rule has an unknown key or a value in a wrong form; [`ErrorKind::DuplicateKey`].
+    /// by aliases, or has more than 2000 creation rules, or when a rule has an unknown key or a value in a wrong form; [`ErrorKind::DuplicateKey`].
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
         Config::read(text, path).map_err(|error| error.in_file(path))
     }

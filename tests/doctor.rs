@@ -198,10 +198,10 @@ fn of_many_findings_the_worst_are_told_and_how_many_more_there_are() {
     };
     // That it can be read, and all but the first have the same path_regex.
     assert!(!of_config(&rule.repeat(50)).iter().any(|finding| finding.text.starts_with("and ")));
-    let findings = of_config(&rule.repeat(1000));
+    let findings = of_config(&rule.repeat(2000));
     assert_eq!(findings.len(), 51);
     assert!(findings[0].text.contains("rule 2, ") && findings[49].text.contains("rule 51, "), "{findings:#?}");
-    assert_eq!((&*findings[50].text, findings[50].verdict), ("and 950 more", Verdict::Warning));
+    assert_eq!((&*findings[50].text, findings[50].verdict), ("and 1950 more", Verdict::Warning));
     assert!(findings[50].remedy.is_some());
     // What is bad comes first, wherever it was found: here twice, and none of it among those that are not told.
     let bad = "  - path_regex: '('\n".to_owned();

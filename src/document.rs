@@ -1,6 +1,7 @@
 //! A SOPS file in its two states: [`EncryptedDocument`], readable without a key, and [`Document`], which exists only after its MAC has
 //! been verified (or after a call that says in its name that it was not).
 
+mod content;
 mod inspect;
 mod leaves;
 mod limits;
@@ -28,6 +29,7 @@ use crate::secret::{Bytes, DataKey, on_wiped_stack};
 use crate::tree::{Map, Value};
 use crate::walk::{Visit, map_leaves};
 
+use content::Content;
 pub use inspect::Inspection;
 pub use limits::Limits;
 pub use master_keys::KeyChanges;
@@ -49,7 +51,7 @@ pub use plain::Document;
 /// ```
 #[derive(Clone)]
 pub struct EncryptedDocument {
-    tree: Arc<Map>,
+    content: Content,
     metadata: Metadata,
     indent: Indent,
 }
@@ -71,7 +73,7 @@ impl EncryptedDocument {
     /// As [`parse`](Self::parse).
     pub fn parse_with_limits(bytes: &[u8], limits: &Limits) -> Result<Self> {
         limits.check_length(bytes)?;
-        EncryptedDocument::of(json::parse_sealed(bytes)?, Indent::of(bytes), limits)
+        EncryptedDocument::of(json::Sealed::read(bytes)?, Indent::of(bytes), limits)
     }
 
     /// As [`parse`](Self::parse), of bytes that are not needed any more: they become the memory of the document, without a copy. For large files that
@@ -89,17 +91,17 @@ impl EncryptedDocument {
     /// As [`parse`](Self::parse).
     pub fn from_bytes(bytes: Bytes) -> Result<Self> {
         let indent = Indent::of(&bytes);
-        EncryptedDocument::of(json::take_sealed(bytes)?, indent, &Limits::new())
+        EncryptedDocument::of(json::Sealed::take(bytes)?, indent, &Limits::new())
     }
 
-    fn of(mut tree: Map, indent: Indent, limits: &Limits) -> Result<Self> {
-        let metadata = match tree.remove(SOPS) {
+    fn of(read: json::Sealed, indent: Indent, limits: &Limits) -> Result<Self> {
+        let metadata = match read.member(SOPS) {
             None => return Err(Error::new(ErrorKind::NoMetadata)),
             Some(Value::Object(fields)) => limits.check_metadata(&fields).and_then(|()| Metadata::parse(fields)),
             Some(_) => Err(Error::with_detail(ErrorKind::InvalidMetadata, "expected an object")),
         };
         let metadata = metadata.map_err(|error| error.under_key(SOPS))?;
-        Ok(EncryptedDocument { tree: Arc::new(tree), metadata, indent })
+        Ok(EncryptedDocument { content: Content::from(read), metadata, indent })
     }
 
     /// What the file says of itself.
@@ -117,7 +119,7 @@ impl EncryptedDocument {
     /// The tree as it stands in the file: encrypted leaves are strings that begin with `ENC[`.
     #[must_use]
     pub fn tree(&self) -> &Map {
-        &self.tree
+        self.content.tree()
     }
 
     /// Opens the file with the [`Identities`](crate::Identities) or another [`KeyService`], and verifies its MAC.
@@ -168,9 +170,9 @@ impl EncryptedDocument {
     fn open_tree(&self, data_key: &DataKey) -> Result<(Map, Mac)> {
         let cipher = Cipher::new(data_key);
         let mut mac = Mac::new(self.metadata.mac_only_encrypted());
-        let tree = map_leaves(&self.tree, None, self.metadata.rule(), &mut |visit| {
+        let tree = map_leaves(self.tree(), None, self.metadata.rule(), &mut |visit| {
             let value = open_leaf(&cipher, &visit)?;
-            mac.add(&value, visit.selected);
+            mac.add((&value).into(), visit.selected);
             Ok(value)
         })?;
         Ok((tree, mac))
@@ -180,7 +182,7 @@ impl EncryptedDocument {
         let (tree, mac) = self.open_tree(&data_key)?;
         let document = Document {
             tree,
-            sealed: Arc::clone(&self.tree),
+            sealed: Arc::clone(self.content.tree()),
             sealed_under_data_key: true,
             data_key,
             metadata: self.metadata.clone(),
@@ -191,10 +193,10 @@ impl EncryptedDocument {
     }
 }
 
-fn open_leaf(cipher: &Cipher, visit: &Visit<'_>) -> Result<Value> {
-    match visit.value {
-        value if !visit.selected => Ok(value.clone()),
-        Value::Text(text) if text.as_str().is_empty() => Ok(visit.value.clone()),
+fn open_leaf(cipher: &Cipher, visit: &Visit<'_, &Value>) -> Result<Value> {
+    match visit.leaf {
+        leaf if !visit.selected => Ok(leaf.clone()),
+        Value::Text(text) if text.as_str().is_empty() => Ok(visit.leaf.clone()),
         Value::Text(text) => open_value(cipher, &Leaf::parse(text.as_str())?, visit.additional_data),
         other => Err(not_encrypted(other)),
     }
@@ -242,13 +244,13 @@ fn open_mac(sealed: &str, data_key: &DataKey, additional_data: &str) -> Result<Z
 
 impl fmt::Display for EncryptedDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = json::write::sealed(&self.tree, SOPS, self.metadata.fields(), self.indent);
+        let text = json::write::sealed(self.tree(), SOPS, self.metadata.fields(), self.indent);
         f.write_str(&text.map_err(|_| fmt::Error)?)
     }
 }
 
 impl fmt::Debug for EncryptedDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EncryptedDocument").field("tree", &self.tree).field("metadata", &self.metadata).finish()
+        f.debug_struct("EncryptedDocument").field("tree", self.tree()).field("metadata", &self.metadata).finish()
     }
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::{Bytes, Text};
-use crate::tree::{Value, float_text, int_text};
+use crate::tree::{Value, float_text, int_text, nodes};
 
 /// The length of a nonce in bytes. SOPS takes 32 where AES-GCM is mostly used with 12.
 pub(crate) const IV_LEN: usize = 32;
@@ -196,6 +196,14 @@ pub(crate) fn plain_bytes(value: &Value) -> Option<(Plain<'_>, LeafType)> {
         Value::Comment(text) => (Plain::Borrowed(text.as_str().as_bytes()), LeafType::Comment),
         Value::Null | Value::Array(_) | Value::Object(_) => return None,
     })
+}
+
+/// The same of a leaf on a walk.
+pub(crate) fn bytes_of(leaf: nodes::Leaf<'_>) -> Option<(Plain<'_>, LeafType)> {
+    match leaf {
+        nodes::Leaf::Text(text) => Some((Plain::Borrowed(text.as_bytes()), LeafType::Str)),
+        nodes::Leaf::Other(value) => plain_bytes(value),
+    }
 }
 
 /// The type under which the value in the leaf `sealed` is sealed again, after a rotation.

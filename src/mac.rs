@@ -8,9 +8,9 @@ use sha2::{Digest as _, Sha512};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use crate::leaf::{LeafType, plain_bytes};
+use crate::leaf::{LeafType, bytes_of};
 use crate::secret;
-use crate::tree::Value;
+use crate::tree::nodes::Leaf;
 
 /// SHA-256 of "sops": hashed first when only encrypted leaves count, so that the two kinds of MAC never agree.
 const ONLY_ENCRYPTED: [u8; 32] = [
@@ -63,11 +63,11 @@ impl Mac {
     }
 
     /// Adds a leaf. Comments do not count.
-    pub(crate) fn add(&mut self, leaf: &Value, encrypted: bool) {
+    pub(crate) fn add(&mut self, leaf: Leaf<'_>, encrypted: bool) {
         if self.only_encrypted && !encrypted {
             return;
         }
-        match plain_bytes(leaf) {
+        match bytes_of(leaf) {
             None | Some((_, LeafType::Comment)) => {}
             Some((plain, _)) => self.add_bytes(&plain),
         }

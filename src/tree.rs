@@ -4,6 +4,7 @@ mod de;
 mod diff;
 pub(crate) mod edit;
 mod map;
+pub(crate) mod nodes;
 mod ser;
 
 use std::fmt;

@@ -6,6 +6,7 @@ mod split;
 use crate::error::{Error, ErrorKind, Result};
 use crate::rules::Rule;
 use crate::tree::edit::Items;
+use crate::tree::nodes::{Leaf, Node, Tree};
 use crate::tree::{Map, Value};
 
 #[cfg(feature = "parallel")]
@@ -15,9 +16,9 @@ pub(crate) use split::{Part, Piece, split, weighs};
 /// above many leaves would cost its length for each.
 pub(crate) const MAX_PATH: usize = 64 * 1024;
 
-/// A leaf on the walk.
-pub(crate) struct Visit<'a> {
-    pub(crate) value: &'a Value,
+/// A leaf on the walk: by its bytes, or the value of a tree in memory.
+pub(crate) struct Visit<'a, L = Leaf<'a>> {
+    pub(crate) leaf: L,
     /// The value at the same position of the companion tree, if there is one.
     pub(crate) companion: Option<&'a Value>,
     /// The additional data of the leaf: each key on the way to it, followed by a colon. Indexes of arrays leave no trace in it.
@@ -33,14 +34,14 @@ pub(crate) fn map_leaves(
     tree: &Map,
     companion: Option<&Map>,
     rule: &Rule,
-    visit: &mut dyn FnMut(Visit<'_>) -> Result<Value>,
+    visit: &mut dyn FnMut(Visit<'_, &Value>) -> Result<Value>,
 ) -> Result<Map> {
     Walk { rule, visit, additional_data: String::new() }.object(tree, companion, false)
 }
 
 struct Walk<'w> {
     rule: &'w Rule,
-    visit: &'w mut dyn FnMut(Visit<'_>) -> Result<Value>,
+    visit: &'w mut dyn FnMut(Visit<'_, &Value>) -> Result<Value>,
     additional_data: String,
 }
 
@@ -65,7 +66,7 @@ impl Walk<'_> {
             Value::Object(map) => self.object(map, companion.and_then(Value::as_object), matched).map(Value::Object),
             Value::Array(items) => self.array(items, companion.and_then(Value::as_array), matched),
             leaf => (self.visit)(Visit {
-                value: leaf,
+                leaf,
                 companion,
                 additional_data: &self.additional_data,
                 selected: self.rule.selects(matched),
@@ -112,8 +113,8 @@ pub(crate) trait Events {
 }
 
 /// Tells what is in a tree, from its first member to its last one.
-pub(crate) fn walk<E: Events>(tree: &Map, companion: Option<&Map>, rule: &Rule, events: &mut E) -> Result<()> {
-    Told { rule, events, additional_data: String::new() }.members(tree, companion, false)
+pub(crate) fn walk<'t, T: Tree<'t>>(members: T::Members, rule: &Rule, events: &mut impl Events) -> Result<()> {
+    Told { rule, events, additional_data: String::new() }.members::<T>(members, false)
 }
 
 struct Told<'w, E> {
@@ -123,52 +124,43 @@ struct Told<'w, E> {
 }
 
 impl<E: Events> Told<'_, E> {
-    fn members(&mut self, map: &Map, companion: Option<&Map>, matched: bool) -> Result<()> {
-        map.iter().enumerate().try_for_each(|(place, member)| self.member(place, member, companion, matched))
+    fn members<'t, T: Tree<'t>>(&mut self, mut members: T::Members, matched: bool) -> Result<()> {
+        members.try_for_each(|member| self.member(member, matched))
     }
 
     #[inline]
-    fn member(
-        &mut self,
-        place: usize,
-        (key, value): (&str, &Value),
-        companion: Option<&Map>,
-        matched: bool,
-    ) -> Result<()> {
+    fn member<'t, T: Tree<'t>>(&mut self, (key, value): (&str, T), matched: bool) -> Result<()> {
         let outer = self.additional_data.len();
         enter(&mut self.additional_data, key).map_err(|error| error.under_key(key))?;
         let matched = matched || self.rule.matches(key);
-        let companion = companion.and_then(|map| map.get_near(place, key));
-        self.value(value, companion, matched, Some(key)).map_err(|error| error.under_key(key))?;
+        self.value(value, matched, Some(key)).map_err(|error| error.under_key(key))?;
         self.additional_data.truncate(outer);
         Ok(())
     }
 
-    #[inline]
-    fn item(&mut self, index: usize, item: &Value, companion: Option<&[Value]>, matched: bool) -> Result<()> {
-        let companion = companion.and_then(|items| items.get(index));
-        self.value(item, companion, matched, None).map_err(|error| error.under_index(index))
+    fn items<'t, T: Tree<'t>>(&mut self, items: T::Items, matched: bool) -> Result<()> {
+        items
+            .enumerate()
+            .try_for_each(|(index, item)| self.value(item, matched, None).map_err(|error| error.under_index(index)))
     }
 
-    fn value(&mut self, value: &Value, companion: Option<&Value>, matched: bool, key: Option<&str>) -> Result<()> {
-        match value {
-            Value::Null => self.events.null(key),
-            Value::Object(map) => {
+    fn value<'t, T: Tree<'t>>(&mut self, value: T, matched: bool, key: Option<&str>) -> Result<()> {
+        match value.node() {
+            Node::Null => self.events.null(key),
+            Node::Object(members) => {
                 let outer = self.events.open("{", key);
-                self.members(map, companion.and_then(Value::as_object), matched)?;
+                self.members::<T>(members, matched)?;
                 self.events.close("}", &outer);
             }
-            Value::Array(items) => {
-                let companion = companion.and_then(Value::as_array);
+            Node::Array(items) => {
                 let outer = self.events.open("[", key);
-                for (index, item) in items.iter().enumerate() {
-                    self.item(index, item, companion, matched)?;
-                }
+                self.items::<T>(items, matched)?;
                 self.events.close("]", &outer);
             }
-            leaf => {
-                let (additional_data, selected) = (&*self.additional_data, self.rule.selects(matched));
-                self.events.leaf(&Visit { value: leaf, companion, additional_data, selected }, key)?;
+            Node::Leaf(leaf) => {
+                let (companion, selected) = (value.companion(), self.rule.selects(matched));
+                let additional_data = &*self.additional_data;
+                self.events.leaf(&Visit { leaf, companion, additional_data, selected }, key)?;
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ mod documents;
 pub mod floor;
 
 use documents::Input;
-use sopskit::{Bytes, Document, EncryptOptions, EncryptedDocument, Format, Identities, Indent, Recipients};
+use sopskit::{Bytes, EncryptOptions, EncryptedDocument, Format, Identities, Indent, Recipients};
 
 const ALICE: &str = include_str!("../../fixtures/keys/alice.txt");
 
@@ -29,8 +29,7 @@ pub fn age_identity() -> age::x25519::Identity {
 
 /// From the bytes of a plaintext to the text of its encrypted file.
 pub fn encrypt(plain: &[u8], recipients: &Recipients) -> String {
-    let tree = Format::Json.parse(plain).unwrap();
-    Document::with_options(tree, recipients, &EncryptOptions::new()).unwrap().encrypt_to_text().unwrap()
+    EncryptOptions::new().encrypt_bytes(plain, recipients).unwrap()
 }
 
 /// And back, from the bytes as they were read.

@@ -83,7 +83,7 @@ impl EncryptedDocument {
             faults: metadata_faults(&self.metadata),
         };
         let mut walk = Walk { rule: self.metadata.rule(), path: Vec::new(), length: 0, inspection };
-        walk.object(&self.tree, false);
+        walk.object(self.tree(), false);
         walk.inspection
     }
 }

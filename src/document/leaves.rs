@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::format::Indent;
 use crate::format::json::write::{self, Writer};
 use crate::rules::Rule;
-use crate::tree::Map;
+use crate::tree::nodes::Tree;
 use crate::walk::{self, Events, Visit};
 
 /// What leaves must be that are written: on one thread nothing more.
@@ -59,17 +59,16 @@ pub(super) struct Room {
 }
 
 /// Writes the members of a document, on several threads where the build has them and that is faster.
-pub(super) fn walk<L: Fork>(
-    tree: &Map,
-    companion: Option<&Map>,
+pub(super) fn walk<'t, T: Tree<'t>, L: Fork>(
+    members: T::Members,
     rule: &Rule,
     leaves: &mut L,
     room: Room,
 ) -> Result<()> {
     #[cfg(feature = "parallel")]
-    if super::parallel::walk(tree, companion, rule, leaves, room.behind).is_some() {
+    if super::parallel::walk::<T, L>(members.clone(), rule, leaves, room.behind).is_some() {
         return Ok(());
     }
-    leaves.writer().reserve(write::measure_with(tree, room.indent, L::LENGTH_OF) + room.behind);
-    walk::walk(tree, companion, rule, leaves)
+    leaves.writer().reserve(write::measure_with::<T>(members.clone(), room.indent, L::LENGTH_OF) + room.behind);
+    walk::walk::<T>(members, rule, leaves)
 }

@@ -3,9 +3,10 @@
 use super::{Document, EncryptedDocument};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Format, Indent};
-use crate::keys::{KeyService, Recipients};
+use crate::keys::{self, KeyService, Recipients};
 use crate::metadata::{MasterKey, Metadata};
 use crate::rules::Rule;
+use crate::secret::DataKey;
 use crate::tree::Map;
 
 /// How a new file is encrypted, where the defaults of sops are not wanted.
@@ -21,7 +22,7 @@ use crate::tree::Map;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct EncryptOptions {
-    format: Format,
+    pub(super) format: Format,
     rule: Rule,
     mac_only_encrypted: bool,
     pub(super) indent: Indent,
@@ -83,8 +84,14 @@ impl EncryptOptions {
         Document::with_key_service(tree, recipients, self, service)?.encrypt()
     }
 
-    /// The metadata of a new file whose data key is wrapped for these master keys.
-    pub(super) fn metadata(&self, key_groups: &[Vec<(MasterKey, String)>], threshold: usize) -> Result<Metadata> {
+    /// A new data key, and the metadata of a file in which it is wrapped for these recipients.
+    pub(super) fn begin(&self, recipients: &Recipients, service: &dyn KeyService) -> Result<(DataKey, Metadata)> {
+        let data_key = DataKey::generate();
+        let key_groups = keys::wrap(recipients, &data_key, service)?;
+        Ok((data_key, self.metadata(&key_groups, recipients.threshold())?))
+    }
+
+    fn metadata(&self, key_groups: &[Vec<(MasterKey, String)>], threshold: usize) -> Result<Metadata> {
         let (field, text) = self.rule.field();
         match self.format {
             // sops takes an empty one for none, and the default would count.

@@ -19,7 +19,7 @@ use crate::format::json::write::{Outer, Writer};
 use crate::mac::Mac;
 use crate::rules::Rule;
 use crate::secret::on_wiped_stack;
-use crate::tree::Map;
+use crate::tree::nodes::Tree;
 use crate::walk::{Part, Piece, split, weighs};
 
 /// What a piece should weigh (see [`split`]): some 300 small leaves, which take some 100 µs.
@@ -57,26 +57,24 @@ pub(super) trait Fork: Leaves + Send + Sized {
 
 /// Writes the members of a document, and leaves `behind` bytes of room, if it is large enough and nothing is wrong with it: else one thread does, and tells the
 /// first place where something is.
-pub(super) fn walk<L: Fork>(
-    tree: &Map,
-    companion: Option<&Map>,
+pub(super) fn walk<'t, T: Tree<'t>, L: Fork>(
+    members: T::Members,
     rule: &Rule,
     leaves: &mut L,
     behind: usize,
 ) -> Option<()> {
-    weighs(tree, LEAST).then(|| walk_in_pieces(tree, companion, rule, leaves, behind, WEIGHT))?
+    weighs::<T>(members.clone(), LEAST).then(|| walk_in_pieces::<T, L>(members, rule, leaves, behind, WEIGHT))?
 }
 
-fn walk_in_pieces<L: Fork>(
-    tree: &Map,
-    companion: Option<&Map>,
+fn walk_in_pieces<'t, T: Tree<'t>, L: Fork>(
+    members: T::Members,
     rule: &Rule,
     leaves: &mut L,
     behind: usize,
     weight: usize,
 ) -> Option<()> {
     let pool = pool()?;
-    let parts = split(tree, companion, rule, weight)?;
+    let parts = split::<T>(members, rule, weight)?;
     let mut spine = Spine::of(leaves.writer());
     let pieces: Vec<_> = parts.iter().filter_map(|part| spine.pass(part, leaves)).collect();
     let mut mac = leaves.mac().clone();
@@ -91,11 +89,16 @@ fn walk_in_pieces<L: Fork>(
 /// All pieces, written, in order; what they kept is added to the MAC as they come. `None` where one could not be written.
 ///
 /// This thread takes pieces like all others, so that it never waits for one that nobody has begun: there may be no other thread that is free.
-fn write_all<L: Fork>(pool: &ThreadPool, pieces: Vec<(L, &Piece<'_>)>, rule: &Rule, mac: &mut Mac) -> Option<Vec<L>> {
+fn write_all<'t, T: Tree<'t>, L: Fork>(
+    pool: &ThreadPool,
+    pieces: Vec<(L, &Piece<'t, T>)>,
+    rule: &Rule,
+    mac: &mut Mac,
+) -> Option<Vec<L>> {
     let count = pieces.len();
     let queue = Mutex::new(pieces.into_iter().enumerate());
     let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let write = |(place, (mut fork, piece)): (usize, (L, &Piece<'_>))| {
+    let write = |(place, (mut fork, piece)): (usize, (L, &Piece<'t, T>))| {
         // One thread then panics likewise. Here nobody would be told.
         let is_written = catch_unwind(AssertUnwindSafe(|| on_wiped_stack(|| write(&mut fork, piece, rule))));
         (place, is_written.unwrap_or_default().then_some(fork))
@@ -144,7 +147,7 @@ impl<L: Fork> Gathering<'_, L> {
 }
 
 /// Whether all of the piece could be written, and something, if it is the first item of a list: what is behind it is written as if it were not the first.
-fn write<L: Fork>(leaves: &mut L, piece: &Piece<'_>, rule: &Rule) -> bool {
+fn write<'t, T: Tree<'t>, L: Fork>(leaves: &mut L, piece: &Piece<'t, T>, rule: &Rule) -> bool {
     let writer = leaves.writer();
     let is_first = writer.is_first();
     let length = writer.measure(piece.members(), L::LENGTH_OF);
@@ -166,7 +169,11 @@ impl Spine {
     }
 
     /// Writes what is no piece; for a piece, what will write it.
-    fn pass<'p, L: Fork>(&mut self, part: &'p Part<'p>, leaves: &mut L) -> Option<(L, &'p Piece<'p>)> {
+    fn pass<'p, 't, T: Tree<'t>, L: Fork>(
+        &mut self,
+        part: &'p Part<'t, T>,
+        leaves: &mut L,
+    ) -> Option<(L, &'p Piece<'t, T>)> {
         match part {
             Part::Open(bracket, key) => {
                 lead(&mut self.writer, *key);

@@ -10,14 +10,15 @@ use super::{EncryptOptions, EncryptedDocument};
 use crate::cipher::{Cipher, Nonces, TooLong};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Format, Indent};
-use crate::keys::{self, KeyService, NoService, Recipients};
+use crate::keys::{KeyService, NoService, Recipients};
 use crate::leaf::{self, LeafType};
 use crate::mac::Mac;
 use crate::metadata::{Metadata, SOPS};
 use crate::path::{KeyPath, Segment};
 use crate::secret::{Bytes, DataKey, Text, on_wiped_stack};
+use crate::tree::nodes::Leaf;
 use crate::tree::{self, Difference, Map, Value};
-use crate::walk::{Visit, map_leaves};
+use crate::walk::map_leaves;
 
 /// The plaintext of a file, with what is needed to encrypt it again. Wiped on drop; `Debug` shows keys and types only.
 ///
@@ -78,10 +79,8 @@ impl Document {
         if tree.contains_key(SOPS) {
             return Err(Error::new(ErrorKind::AlreadyEncrypted));
         }
-        let data_key = DataKey::generate();
         tree::edit::check(&tree)?;
-        let key_groups = keys::wrap(recipients, &data_key, service)?;
-        let metadata = options.metadata(&key_groups, recipients.threshold())?;
+        let (data_key, metadata) = options.begin(recipients, service)?;
         Ok(Document {
             tree,
             sealed: Arc::default(),
@@ -321,12 +320,12 @@ impl Document {
         metadata.touch();
         let mut mac = Mac::new(metadata.mac_only_encrypted());
         let tree = map_leaves(&self.tree, Some(&self.sealed), metadata.rule(), &mut |visit| {
-            mac.add(visit.value, visit.selected);
+            mac.add(visit.leaf.into(), visit.selected);
             if !visit.selected {
-                return in_clear(visit.value);
+                return in_clear(visit.leaf);
             }
-            let Some((plain, kind)) = leaf::plain_bytes(visit.value) else { return Ok(Value::Null) };
-            let kind = match kept(&visit, kind, self.sealed_under_data_key) {
+            let Some((plain, kind)) = leaf::plain_bytes(visit.leaf) else { return Ok(Value::Null) };
+            let kind = match kept(visit.companion, kind, self.sealed_under_data_key) {
                 Kept::Text(sealed) => return Ok(public(sealed)),
                 Kept::Type(kind) => kind,
             };
@@ -338,7 +337,7 @@ impl Document {
         let sealed_mac =
             seal(&cipher, &mut nonces, mac.finish().as_bytes(), &metadata.mac_additional_data(), LeafType::Str)?;
         metadata.set_mac(sealed_mac);
-        Ok(EncryptedDocument { tree: Arc::new(tree), metadata, indent: self.indent })
+        Ok(EncryptedDocument { content: tree.into(), metadata, indent: self.indent })
     }
 }
 
@@ -354,13 +353,18 @@ fn below_root(path: &KeyPath) -> Result<(&str, &[Segment])> {
 }
 
 /// A leaf that the rule does not select: written as it is, if JSON can hold it.
-pub(super) fn in_clear(value: &Value) -> Result<Value> {
-    match value {
-        Value::Bytes(_) | Value::Comment(_) => {
+fn in_clear(value: &Value) -> Result<Value> {
+    check_in_clear(value.into())?;
+    Ok(value.clone())
+}
+
+pub(super) fn check_in_clear(leaf: Leaf<'_>) -> Result<()> {
+    match leaf {
+        Leaf::Other(value @ (Value::Bytes(_) | Value::Comment(_))) => {
             let detail = format!("{} in clear", value.type_name());
             Err(Error::with_detail(ErrorKind::NotRepresentable, detail))
         }
-        value => Ok(value.clone()),
+        _ => Ok(()),
     }
 }
 
@@ -371,8 +375,8 @@ pub(super) enum Kept<'a> {
     Type(LeafType),
 }
 
-pub(super) fn kept<'a>(visit: &Visit<'a>, kind: LeafType, sealed_under_data_key: bool) -> Kept<'a> {
-    match visit.companion.and_then(Value::as_str).filter(|sealed| !sealed.is_empty()) {
+pub(super) fn kept(companion: Option<&Value>, kind: LeafType, sealed_under_data_key: bool) -> Kept<'_> {
+    match companion.and_then(Value::as_str).filter(|sealed| !sealed.is_empty()) {
         Some(sealed) if sealed_under_data_key => Kept::Text(sealed),
         Some(sealed) => Kept::Type(leaf::kept_type(kind, sealed)),
         None => Kept::Type(kind),

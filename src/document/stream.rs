@@ -8,17 +8,21 @@ use super::leaves::{self, Leaves, Room, lead};
 #[cfg(feature = "parallel")]
 use super::parallel::Fork;
 use super::plain::{self, Kept};
-use super::{Document, EncryptedDocument, check_mac, not_encrypted, open_buffer, open_value};
+use super::{Document, EncryptOptions, EncryptedDocument, check_mac, not_encrypted, open_buffer, open_value};
 use crate::cipher::{Cipher, Nonces};
-use crate::error::Result;
-use crate::format::json::write::{self, Writer};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::json::{
+    self,
+    write::{self, Writer},
+};
 use crate::format::{Format, Indent};
-use crate::keys::{self, KeyService};
+use crate::keys::{self, KeyService, NoService, Recipients};
 use crate::leaf::{self, Leaf, LeafType};
 use crate::mac::Mac;
-use crate::metadata::SOPS;
-use crate::secret::{Bytes, on_wiped_stack};
+use crate::metadata::{Metadata, SOPS};
+use crate::secret::{Bytes, DataKey, on_wiped_stack};
 use crate::tree::Value;
+use crate::tree::nodes::{self, Beside, Members, Tree};
 use crate::walk::Visit;
 
 /// How long the MAC may be that a new document does not have yet, and what is escaped in the metadata.
@@ -53,7 +57,11 @@ impl EncryptedDocument {
         let writer = Writer::plain(indent, 0);
         let mut opening = Opening { cipher: &cipher, mac, writer, is_representable: true };
         let outer = opening.writer.open("{");
-        leaves::walk(&self.tree, None, self.metadata.rule(), &mut opening, Room { indent, behind: 4 })?;
+        let (rule, room) = (self.metadata.rule(), Room { indent, behind: 4 });
+        match self.content.read() {
+            Some(read) => leaves::walk::<json::Read<'_>, _>(read.members(SOPS), rule, &mut opening, room)?,
+            None => leaves::walk::<Beside<'_>, _>(Members::of(self.tree(), None), rule, &mut opening, room)?,
+        }
         opening.writer.close("}", &outer);
         // Nothing is given away, not even why it cannot be written, before this holds.
         check_mac(&self.metadata, &data_key, opening.mac)?;
@@ -80,18 +88,17 @@ impl Leaves for Opening<'_> {
     }
 
     fn leaf(&mut self, visit: &Visit<'_>, key: Option<&str>) -> Result<()> {
-        match visit.value {
-            Value::Text(text) if visit.selected && !text.as_str().is_empty() => {
-                let leaf = Leaf::parse(text.as_str())?;
+        match visit.leaf {
+            nodes::Leaf::Text(text) if visit.selected && !text.is_empty() => {
+                let leaf = Leaf::parse(text)?;
                 if let LeafType::Str | LeafType::Bytes = leaf.kind {
                     return self.text(&leaf, visit.additional_data, key);
                 }
                 let value = open_value(self.cipher, &leaf, visit.additional_data)?;
-                self.put(&value, visit.selected, key)
+                self.put((&value).into(), visit.selected, key)
             }
-            Value::Text(_) => self.put(visit.value, visit.selected, key),
-            other if visit.selected => Err(not_encrypted(other)),
-            other => self.put(other, visit.selected, key),
+            nodes::Leaf::Other(other) if visit.selected => Err(not_encrypted(other)),
+            leaf => self.put(leaf, visit.selected, key),
         }
     }
 }
@@ -127,14 +134,14 @@ impl Opening<'_> {
     }
 
     /// A value of any type. Comments are left out.
-    fn put(&mut self, value: &Value, selected: bool, key: Option<&str>) -> Result<()> {
-        self.mac.add(value, selected);
-        if matches!(value, Value::Comment(_)) && key.is_none() {
+    fn put(&mut self, leaf: nodes::Leaf<'_>, selected: bool, key: Option<&str>) -> Result<()> {
+        self.mac.add(leaf, selected);
+        if matches!(leaf, nodes::Leaf::Other(Value::Comment(_))) && key.is_none() {
             return Ok(());
         }
         lead(&mut self.writer, key);
         // Told only when the MAC has been verified.
-        self.is_representable &= self.writer.value(value).is_ok();
+        self.is_representable &= self.writer.leaf(leaf).is_ok();
         Ok(())
     }
 }
@@ -171,20 +178,65 @@ impl Document {
     }
 
     fn seal_to_text(&self) -> Result<String> {
-        let mut metadata = self.metadata.clone();
-        metadata.touch();
-        let behind = write::measure(metadata.fields(), self.indent) + SEALED_MAC;
-        let cipher = Cipher::new(&self.data_key);
-        let mut sealing = Sealing::of(self, &cipher, Nonces::new());
-        let outer = sealing.writer.open("{");
-        let room = Room { indent: self.indent, behind };
-        leaves::walk(&self.tree, Some(&self.sealed), metadata.rule(), &mut sealing, room)?;
-        let Sealing { mut nonces, mac, mut writer, .. } = sealing;
-        let aad = metadata.mac_additional_data();
-        metadata.set_mac(plain::seal(&cipher, &mut nonces, mac.finish().as_bytes(), &aad, LeafType::Str)?);
-        writer.metadata(SOPS, metadata.fields(), &outer)?;
-        Ok(writer.finish_text())
+        let members = Members::of(&self.tree, Some(&self.sealed));
+        let metadata = self.metadata.clone();
+        seal::<Beside<'_>>(members, metadata, &self.data_key, self.indent, self.sealed_under_data_key)
     }
+}
+
+impl EncryptOptions {
+    /// Encrypts a plaintext file under a new data key: the text of the encrypted one. What [`Format::parse`], [`encrypt`](Self::encrypt) and `to_string` give, in one go. Faster
+    /// where nothing but the text is wanted.
+    ///
+    /// ```
+    /// use sopskit::{EncryptOptions, Recipients};
+    ///
+    /// let recipients = Recipients::parse("age1w7873r7u6vgwnvm3rx5jmsc2eeahce2wce5w94d04r5qu0y6nyysemjf6a")?;
+    /// let text = EncryptOptions::new().encrypt_bytes(br#"{"password": "hunter2"}"#, &recipients)?;
+    /// assert!(text.starts_with("{\n\t\"password\": \"ENC[AES256_GCM,data:"));
+    /// # Ok::<(), sopskit::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Format::parse`] and [`encrypt`](Self::encrypt).
+    pub fn encrypt_bytes(&self, plain: &[u8], recipients: &Recipients) -> Result<String> {
+        on_wiped_stack(|| self.seal_bytes(plain, recipients))
+    }
+
+    fn seal_bytes(&self, plain: &[u8], recipients: &Recipients) -> Result<String> {
+        if self.format != Format::Json {
+            return Document::with_options(self.format.parse(plain)?, recipients, self)?.seal_to_text();
+        }
+        let text = json::text_of(plain)?;
+        let tape = json::read(text)?;
+        let members = tape.root(text).members_without(None);
+        if members.clone().any(|(key, _)| key == SOPS) {
+            return Err(Error::new(ErrorKind::AlreadyEncrypted));
+        }
+        let (data_key, metadata) = self.begin(recipients, &NoService)?;
+        seal::<json::Read<'_>>(members, metadata, &data_key, self.indent, true)
+    }
+}
+
+/// The text of a file. With `keeps`, leaves that did not change keep their text.
+fn seal<'t, T: Tree<'t>>(
+    members: T::Members,
+    mut metadata: Metadata,
+    data_key: &DataKey,
+    indent: Indent,
+    keeps: bool,
+) -> Result<String> {
+    metadata.touch();
+    let behind = write::measure(metadata.fields(), indent) + SEALED_MAC;
+    let cipher = Cipher::new(data_key);
+    let mut sealing = Sealing::new(&cipher, Nonces::new(), &metadata, indent, keeps);
+    let outer = sealing.writer.open("{");
+    leaves::walk::<T, _>(members, metadata.rule(), &mut sealing, Room { indent, behind })?;
+    let Sealing { mut nonces, mac, mut writer, .. } = sealing;
+    let aad = metadata.mac_additional_data();
+    metadata.set_mac(plain::seal(&cipher, &mut nonces, mac.finish().as_bytes(), &aad, LeafType::Str)?);
+    writer.metadata(SOPS, metadata.fields(), &outer)?;
+    Ok(writer.finish_text())
 }
 
 pub(super) struct Sealing<'a> {
@@ -198,14 +250,14 @@ pub(super) struct Sealing<'a> {
 }
 
 impl<'a> Sealing<'a> {
-    pub(super) fn of(document: &Document, cipher: &'a Cipher, nonces: Nonces) -> Self {
+    pub(super) fn new(cipher: &'a Cipher, nonces: Nonces, metadata: &Metadata, indent: Indent, keeps: bool) -> Self {
         Sealing {
             cipher,
             nonces,
-            mac: Mac::new(document.metadata.mac_only_encrypted()),
+            mac: Mac::new(metadata.mac_only_encrypted()),
             scratch: Scratch::default(),
-            writer: Writer::sealed(document.indent, 0),
-            keeps: document.sealed_under_data_key,
+            writer: Writer::sealed(indent, 0),
+            keeps,
         }
     }
 }
@@ -237,13 +289,14 @@ impl Leaves for Sealing<'_> {
         let iv = self.nonces.next();
         lead(&mut self.writer, key);
         if !visit.selected {
-            self.mac.add(visit.value, false);
-            return self.writer.value(&plain::in_clear(visit.value)?);
+            self.mac.add(visit.leaf, false);
+            plain::check_in_clear(visit.leaf)?;
+            return self.writer.leaf(visit.leaf);
         }
-        let Some((bytes, kind)) = leaf::plain_bytes(visit.value) else { return Ok(()) };
+        let Some((bytes, kind)) = leaf::bytes_of(visit.leaf) else { return Ok(()) };
         let Sealing { cipher, mac, scratch, writer, keeps, .. } = self;
         let mut write = || {
-            let kind = match plain::kept(visit, kind, *keeps) {
+            let kind = match plain::kept(visit.companion, kind, *keeps) {
                 Kept::Text(sealed) => {
                     writer.string(sealed);
                     return Ok(());

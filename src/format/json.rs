@@ -7,60 +7,56 @@
 
 mod number;
 mod scan;
+mod tape;
 pub(crate) mod write;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use zeroize::Zeroizing;
 
+use self::tape::{Planting, Tape, Thing};
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::secret::{Bytes, Shared, Text};
-use crate::tree::edit::Items;
 use crate::tree::{MAX_DEPTH, Map, Value};
 
+pub(crate) use tape::{Members, Read};
 pub use write::Indent;
 
-/// For how many members there is room at first.
-const FIRST_MEMBERS: usize = 8;
-
-/// How many keys are remembered while a text is read.
-const RECENT_KEYS: usize = 64;
+/// With more members than this an object has an index of its keys while it is read.
+const FEW: usize = 16;
 
 /// The object that `bytes` spell.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Map> {
-    parse_with(Reader::new(bytes)?, Text::part)
+    let text = text_of(bytes)?;
+    let tape = read(text)?;
+    let copy = Shared::from(Zeroizing::new(text.to_owned()));
+    Ok(Planting::new(Some((&copy, Text::part)), false).map(tape.root(text).members_without(None)))
 }
 
-/// As [`parse`], of an encrypted file.
-pub(crate) fn parse_sealed(bytes: &[u8]) -> Result<Map> {
-    parse_with(Reader { shares_keys: true, ..Reader::new(bytes)? }, Text::public)
+/// Any one value that `bytes` spell.
+pub(crate) fn parse_value(bytes: &[u8]) -> Result<Value> {
+    let text = text_of(bytes)?;
+    let mut reader = Reader::new(text);
+    reader.skip_space();
+    if reader.peek().is_none() {
+        return Err(Error::new(ErrorKind::EmptyInput));
+    }
+    reader.value()?;
+    reader.end()?;
+    Ok(Planting::new(None, false).value(reader.tape.root(text)))
 }
 
-/// As [`parse_sealed`], without a copy of the bytes.
-pub(crate) fn take_sealed(bytes: Bytes) -> Result<Map> {
-    let text = match bytes.into_text() {
-        Ok(text) => Shared::from(text),
-        // It fails there too, and tells the place.
-        Err(bytes) => return parse_sealed(&bytes),
-    };
-    let copy = Some(Copy { text: text.clone(), make: Text::public });
-    parse_object(Reader { copy, shares_keys: true, ..Reader::of(&text)? })
-}
-
-/// Of the object that the reader reads, strings are parts of one copy of the text.
-fn parse_with(mut reader: Reader<'_>, make: fn(Shared) -> Text) -> Result<Map> {
-    reader.copy = Some(Copy { text: Shared::from(Zeroizing::new(reader.text.to_owned())), make });
-    parse_object(reader)
-}
-
-fn parse_object(mut reader: Reader<'_>) -> Result<Map> {
+/// What stands in a text that spells an object.
+pub(crate) fn read(text: &str) -> Result<Tape> {
+    let mut reader = Reader::new(text);
     reader.skip_space();
     match reader.peek() {
         None => Err(Error::new(ErrorKind::EmptyInput)),
         Some(b'{') => {
-            let map = reader.object()?;
+            reader.object()?;
             reader.end()?;
-            Ok(map)
+            Ok(reader.tape)
         }
         Some(b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
             Err(reader.fail(ErrorKind::NotAnObject, reader.at))
@@ -69,51 +65,86 @@ fn parse_object(mut reader: Reader<'_>) -> Result<Map> {
     }
 }
 
-/// Any one value that `bytes` spell.
-pub(crate) fn parse_value(bytes: &[u8]) -> Result<Value> {
-    let mut reader = Reader::new(bytes)?;
-    reader.skip_space();
-    if reader.peek().is_none() {
-        return Err(Error::new(ErrorKind::EmptyInput));
-    }
-    let value = reader.value()?;
-    reader.end()?;
-    Ok(value)
+/// # Errors
+/// [`ErrorKind::ByteOrderMark`], [`ErrorKind::NotUtf8`].
+pub(crate) fn text_of(bytes: &[u8]) -> Result<&str> {
+    check_mark(bytes)?;
+    std::str::from_utf8(bytes)
+        .map_err(|error| Error::new(ErrorKind::NotUtf8).at(Position::of(bytes, error.valid_up_to())))
 }
 
-/// A copy of the text that strings are parts of.
-struct Copy {
+fn check_mark(bytes: &[u8]) -> Result<()> {
+    match bytes.starts_with("\u{feff}".as_bytes()) {
+        true => Err(Error::new(ErrorKind::ByteOrderMark)),
+        false => Ok(()),
+    }
+}
+
+/// The text of an encrypted file, and where everything stands in it.
+pub(crate) struct Sealed {
     text: Shared,
-    /// What is made of such a part.
-    make: fn(Shared) -> Text,
+    tape: Tape,
+}
+
+impl Sealed {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self> {
+        let text = text_of(bytes)?;
+        let tape = read(text)?;
+        Ok(Sealed { text: Shared::public(Zeroizing::new(text.to_owned())), tape })
+    }
+
+    /// As [`read`](Self::read), without a copy of the bytes.
+    pub(crate) fn take(bytes: Bytes) -> Result<Self> {
+        check_mark(&bytes)?;
+        match bytes.into_text() {
+            Ok(text) => {
+                let tape = read(&text)?;
+                Ok(Sealed { text: Shared::public(text), tape })
+            }
+            // It fails there too, and tells the place.
+            Err(bytes) => Sealed::read(&bytes),
+        }
+    }
+
+    /// The members, but not the one called `without`.
+    pub(crate) fn members(&self, without: &str) -> Members<'_> {
+        self.tape.root(&self.text).members_without(Some(without))
+    }
+
+    /// The same as a tree, whose strings are parts of the text.
+    pub(crate) fn tree(&self, without: &str) -> Map {
+        self.planting().map(self.members(without))
+    }
+
+    /// The member called `key`.
+    pub(crate) fn member(&self, key: &str) -> Option<Value> {
+        let mut members = self.tape.root(&self.text).members_without(None);
+        Some(self.planting().value(members.find(|member| member.0 == key)?.1))
+    }
+
+    fn planting(&self) -> Planting<'_> {
+        Planting::new(Some((&self.text, Text::public)), true)
+    }
 }
 
 struct Reader<'a> {
     text: &'a str,
     at: usize,
     open: usize,
-    copy: Option<Copy>,
-    /// Whether keys are such parts too. Not where it holds secrets: keys are shared with the encrypted document, and would keep it in memory.
-    shares_keys: bool,
-    /// Keys that were read of late: many objects have the same ones.
-    keys: Vec<Option<Shared>>,
+    tape: Tape,
+    /// The keys of the objects that are open and have no index.
+    keys: Vec<Thing>,
+}
+
+/// The keys of an object that have been read: the last ones of all, from a place on, or in an index.
+struct Keys<'a> {
+    first: usize,
+    index: Option<HashSet<Cow<'a, str>>>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(bytes: &'a [u8]) -> Result<Self> {
-        if bytes.starts_with("\u{feff}".as_bytes()) {
-            return Err(Error::new(ErrorKind::ByteOrderMark));
-        }
-        let text = std::str::from_utf8(bytes)
-            .map_err(|error| Error::new(ErrorKind::NotUtf8).at(Position::of(bytes, error.valid_up_to())))?;
-        Reader::of(text)
-    }
-
-    fn of(text: &'a str) -> Result<Self> {
-        if text.starts_with('\u{feff}') {
-            return Err(Error::new(ErrorKind::ByteOrderMark));
-        }
-        Ok(Reader { text, at: 0, open: 0, copy: None, shares_keys: false, keys: Vec::new() })
+    fn new(text: &'a str) -> Self {
+        Reader { text, at: 0, open: 0, tape: Tape::of_length(text.len()), keys: Vec::new() }
     }
 
     fn bytes(&self) -> &'a [u8] {
@@ -171,73 +202,105 @@ impl<'a> Reader<'a> {
         closed
     }
 
-    fn value(&mut self) -> Result<Value> {
+    fn value(&mut self) -> Result<()> {
         match self.peek() {
-            Some(b'"') => self.text().map(Value::Text),
-            Some(b'{') => self.object().map(Value::Object),
-            Some(b'[') => self.array().map(Value::Array),
+            Some(b'"') => self.string_as(false).map(drop),
+            Some(b'{') => self.object(),
+            Some(b'[') => self.array(),
             Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.word("true", Value::Bool(true)),
-            Some(b'f') => self.word("false", Value::Bool(false)),
-            Some(b'n') => self.word("null", Value::Null),
+            Some(b't') => self.word("true", Thing::True),
+            Some(b'f') => self.word("false", Thing::False),
+            Some(b'n') => self.word("null", Thing::Null),
             _ => Err(self.unexpected("a value")),
         }
     }
 
-    fn word(&mut self, word: &str, value: Value) -> Result<Value> {
+    fn word(&mut self, word: &str, thing: Thing) -> Result<()> {
         if !self.text[self.at..].starts_with(word) {
             return Err(self.unexpected("a value"));
         }
         self.at += word.len();
-        Ok(value)
+        self.tape.put(thing);
+        Ok(())
     }
 
-    fn object(&mut self) -> Result<Map> {
+    fn object(&mut self) -> Result<()> {
         self.enter()?;
+        let begin = self.tape.begin();
         if self.leave(b'}') {
-            return Ok(Map::new());
+            return self.tape.end(begin, Thing::Object, 0);
         }
-        let mut map = Map::with_capacity(FIRST_MEMBERS);
-        loop {
+        let mut keys = Keys { first: self.keys.len(), index: None };
+        for count in 1.. {
             let key_at = self.at;
             if self.peek() != Some(b'"') {
                 return Err(self.unexpected("a key in double quotes"));
             }
-            let key = self.key()?;
+            let key = self.string_as(true)?;
             self.skip_space();
             if self.peek() != Some(b':') {
-                return Err(self.unexpected("a colon").under_key(&key));
+                return Err(self.unexpected("a colon").under_key(self.spelled(key)));
             }
             self.at += 1;
             self.skip_space();
-            let value = self.value().map_err(|error| error.under_key(&key))?;
-            if map.insert_new(key.clone(), value).is_err() {
-                return Err(self.fail(ErrorKind::DuplicateKey, key_at).under_key(&key));
+            self.value().map_err(|error| error.under_key(self.spelled(key)))?;
+            if !self.is_new(&mut keys, key) {
+                return Err(self.fail(ErrorKind::DuplicateKey, key_at).under_key(self.spelled(key)));
             }
             self.skip_space();
             if self.leave(b'}') {
-                map.shrink();
-                return Ok(map);
+                self.keys.truncate(keys.first);
+                return self.tape.end(begin, Thing::Object, count);
             }
             self.comma("a comma or }")?;
         }
+        Ok(())
     }
 
-    fn array(&mut self) -> Result<Vec<Value>> {
-        self.enter()?;
-        let mut items = Items::default();
-        if self.leave(b']') {
-            return Ok(items.finish());
+    fn spelled(&self, string: Thing) -> &str {
+        self.tape.string(string, self.text)
+    }
+
+    /// Whether an object has no such key yet. It has then.
+    fn is_new(&mut self, keys: &mut Keys<'a>, key: Thing) -> bool {
+        let owned = |key: Thing| match key {
+            Thing::Key(start, length) => Cow::Borrowed(&self.text[start as usize..][..length as usize]),
+            other => Cow::Owned(self.spelled(other).to_owned()),
+        };
+        if let Some(index) = &mut keys.index {
+            return index.insert(owned(key));
         }
-        loop {
-            let item = self.value().map_err(|error| error.under_index(items.len()))?;
-            items.push(item);
+        let known = &self.keys[keys.first..];
+        let text = self.spelled(key);
+        // Keys of one object often have a beginning in common, and seldom an end.
+        let is_same = |other: &str| {
+            other.len() == text.len() && other.as_bytes().last() == text.as_bytes().last() && other == text
+        };
+        if known.iter().any(|other| is_same(self.spelled(*other))) {
+            return false;
+        }
+        if known.len() == FEW {
+            keys.index = Some(known.iter().copied().chain([key]).map(owned).collect());
+        }
+        self.keys.push(key);
+        true
+    }
+
+    fn array(&mut self) -> Result<()> {
+        self.enter()?;
+        let begin = self.tape.begin();
+        if self.leave(b']') {
+            return self.tape.end(begin, Thing::Array, 0);
+        }
+        for index in 0.. {
+            self.value().map_err(|error| error.under_index(index))?;
             self.skip_space();
             if self.leave(b']') {
-                return Ok(items.finish());
+                return self.tape.end(begin, Thing::Array, index + 1);
             }
             self.comma("a comma or ]")?;
         }
+        Ok(())
     }
 
     fn comma(&mut self, expected: &str) -> Result<()> {
@@ -249,44 +312,20 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<Value> {
+    fn number(&mut self) -> Result<()> {
         let start = self.at;
         let (literal, end) = number::scan(self.text, start)
             .map_err(|at| self.syntax("a number must have digits, and no leading zero", at))?;
         self.at = end;
-        number::parse(&literal).map_err(|error| error.at(Position::of(self.bytes(), start)))
+        let number = number::parse(&literal).map_err(|error| error.at(Position::of(self.bytes(), start)))?;
+        self.tape.put_other(number);
+        Ok(())
     }
 
-    fn text(&mut self) -> Result<Text> {
+    fn string_as(&mut self, is_key: bool) -> Result<Thing> {
         let start = self.at + 1;
-        Ok(match (self.string()?, &self.copy) {
-            (Cow::Borrowed(text), Some(copy)) => match copy.text.part(start, text.len()) {
-                Some(part) => (copy.make)(part),
-                None => (copy.make)(Shared::from(text)),
-            },
-            (text, _) => Text::from(text.into_owned()),
-        })
-    }
-
-    fn key(&mut self) -> Result<Shared> {
-        let start = self.at + 1;
-        let key = self.string()?;
-        if let (true, Cow::Borrowed(key), Some(copy)) = (self.shares_keys, &key, &self.copy) {
-            if let Some(part) = copy.text.part(start, key.len()) {
-                return Ok(part);
-            }
-        }
-        if self.keys.is_empty() {
-            self.keys.resize(RECENT_KEYS, None);
-        }
-        let bytes = key.as_bytes();
-        let edge = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default());
-        let place = bytes.len().wrapping_mul(31).wrapping_add(edge(bytes.first()) * 7).wrapping_add(edge(bytes.last()));
-        let recent = &mut self.keys[place % RECENT_KEYS];
-        match recent {
-            Some(known) if known.is(&key) => Ok(known.clone()),
-            _ => Ok(recent.insert(Shared::from(&*key)).clone()),
-        }
+        let string = self.string()?;
+        Ok(self.tape.put_string(string, start, is_key))
     }
 
     /// A string whose opening quote is next.

@@ -235,6 +235,10 @@ impl Items {
         self.0.len()
     }
 
+    pub(crate) fn as_slice(&self) -> &[Value] {
+        &self.0
+    }
+
     pub(crate) fn push(&mut self, item: Value) {
         if self.0.len() == self.0.capacity() {
             let mut larger = Vec::with_capacity((2 * self.0.len()).max(4));

@@ -6,8 +6,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-#[cfg(feature = "parallel")]
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Value, edit};
@@ -130,22 +128,10 @@ impl Map {
         self.members.iter().map(|(key, value)| (&**key, value))
     }
 
-    /// The members at these places, in order.
-    #[cfg(feature = "parallel")]
-    pub(crate) fn range(&self, places: Range<usize>) -> impl Iterator<Item = (&str, &Value)> {
-        self.members[places].iter().map(|(key, value)| (&**key, value))
-    }
-
-    /// Adds a member whose key must be new.
-    ///
-    /// # Errors
-    /// The key, when there is one already.
-    pub(crate) fn insert_new(&mut self, key: Shared, value: Value) -> Result<(), ()> {
-        if self.contains_key(&key) {
-            return Err(());
-        }
-        self.push(key, value);
-        Ok(())
+    /// The member at this place.
+    #[inline]
+    pub(super) fn member(&self, place: usize) -> Option<(&str, &Value)> {
+        self.members.get(place).map(|(key, value)| (&**key, value))
     }
 
     /// The value under `key`; a new `null` as the last member where there is none.
@@ -172,11 +158,6 @@ impl Map {
         }
     }
 
-    /// Gives back the room for further members.
-    pub(crate) fn shrink(&mut self) {
-        self.members.shrink_to_fit();
-    }
-
     pub(crate) fn sort_by_key(&mut self) {
         self.members.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         self.make_index();
@@ -190,7 +171,7 @@ impl Map {
     }
 
     /// Adds a member whose key is new.
-    fn push(&mut self, key: Shared, value: Value) {
+    pub(crate) fn push(&mut self, key: Shared, value: Value) {
         if let Some(index) = &mut self.index {
             Arc::make_mut(index).insert(key.clone(), self.members.len());
         }
@@ -283,7 +264,6 @@ mod tests {
             assert!(map.clone() == map && map != numbers(count + 1));
             for number in 0..count {
                 assert_eq!(map.insert(key(number), number as i64), Some(Value::from(number as i64)));
-                assert_eq!(map.insert_new(Shared::from(&*key(number)), Value::Null), Err(()));
             }
             assert_sound(&map, &expected);
             while !expected.is_empty() {
@@ -322,7 +302,7 @@ mod tests {
             let map = numbers(count);
             let mut turned = Map::new();
             for (key, value) in map.iter().collect::<Vec<_>>().into_iter().rev() {
-                turned.insert_new(Shared::from(key), value.clone()).unwrap();
+                turned.push(Shared::from(key), value.clone());
             }
             assert!(map == turned);
             turned.sort_by_key();

@@ -1,30 +1,30 @@
 //! A tree in pieces that can be walked by themselves, on several threads.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Events, Told, enter};
 use crate::error::Result;
 use crate::rules::Rule;
-use crate::tree::{Map, Value};
+use crate::tree::nodes::{Leaf, Node, Tree};
 
 /// What a leaf weighs beside its text, about in bytes: opening and sealing cost something for each.
 const LEAF: usize = 128;
 
 /// What stands one behind the other in a document.
-pub(crate) enum Part<'a> {
+pub(crate) enum Part<'a, T: Tree<'a>> {
     /// An object or array begins, which is too large for one piece.
     Open(&'static str, Option<&'a str>),
     /// It ends.
     Close(&'static str),
     /// Members or items that stand one behind the other.
-    Piece(Piece<'a>),
+    Piece(Piece<'a, T>),
 }
 
 /// Members of one object or items of one array, one behind the other, with all that is below them.
-pub(crate) struct Piece<'a> {
-    list: List<'a>,
-    places: Range<usize>,
+pub(crate) struct Piece<'a, T: Tree<'a>> {
+    /// From the first of them on.
+    list: List<'a, T>,
+    length: usize,
     /// The additional data of the list, which many pieces share.
     additional_data: Arc<str>,
     /// Whether the rule speaks of a key on the way to the list.
@@ -32,11 +32,23 @@ pub(crate) struct Piece<'a> {
     leaves: usize,
 }
 
-/// An object or an array, and its companion.
-#[derive(Clone, Copy)]
-enum List<'a> {
-    Object(&'a Map, Option<&'a Map>),
-    Array(&'a [Value], Option<&'a [Value]>),
+/// An object or an array.
+#[derive(Clone)]
+enum List<'a, T: Tree<'a>> {
+    Object(T::Members),
+    Array(T::Items),
+}
+
+impl<'a, T: Tree<'a>> Iterator for List<'a, T> {
+    /// An item has no key.
+    type Item = (Option<&'a str>, T);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            List::Object(members) => members.next().map(|(key, value)| (Some(key), value)),
+            List::Array(items) => items.next().map(|item| (None, item)),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -45,13 +57,15 @@ struct Size {
     leaves: usize,
 }
 
+const NULL: Size = Size { weight: LEAF / 2, leaves: 0 };
+
 impl Size {
-    /// Of what is neither an object nor an array.
-    fn of_leaf(value: &Value) -> Self {
-        match value {
-            Value::Null => Size { weight: LEAF / 2, leaves: 0 },
-            leaf => Size { weight: LEAF + leaf.as_str().map_or(8, str::len), leaves: 1 },
-        }
+    fn of_leaf(leaf: Leaf<'_>) -> Self {
+        let length = match leaf {
+            Leaf::Text(text) => text.len(),
+            Leaf::Other(_) => 8,
+        };
+        Size { weight: LEAF + length, leaves: 1 }
     }
 }
 
@@ -62,21 +76,14 @@ impl std::ops::AddAssign for Size {
     }
 }
 
-impl Piece<'_> {
-    /// Tells what is in the piece.
+impl<'a, T: Tree<'a>> Piece<'a, T> {
+    /// Tells what is in the piece. The path of an error does not hold the way to it.
     pub(crate) fn walk<E: Events>(&self, rule: &Rule, events: &mut E) -> Result<()> {
         let mut told = Told { rule, events, additional_data: self.additional_data.as_ref().to_owned() };
-        let start = self.places.start;
-        match self.list {
-            List::Object(map, companion) => map
-                .range(self.places.clone())
-                .zip(start..)
-                .try_for_each(|(member, place)| told.member(place, member, companion, self.matched)),
-            List::Array(items, companion) => items[self.places.clone()]
-                .iter()
-                .zip(start..)
-                .try_for_each(|(item, index)| told.item(index, item, companion, self.matched)),
-        }
+        self.members().try_for_each(|(key, value)| match key {
+            Some(key) => told.member((key, value), self.matched),
+            None => told.value(value, self.matched, None),
+        })
     }
 
     /// How many leaves there are in it.
@@ -84,43 +91,34 @@ impl Piece<'_> {
         self.leaves
     }
 
-    /// What it is made of; an item has an empty key.
-    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &Value)> {
-        let (object, array) = match self.list {
-            List::Object(map, _) => (Some(map.range(self.places.clone())), None),
-            List::Array(items, _) => (None, Some(items[self.places.clone()].iter().map(|item| ("", item)))),
-        };
-        object.into_iter().flatten().chain(array.into_iter().flatten())
+    /// What it is made of; an item has no key.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (Option<&'a str>, T)> {
+        self.list.clone().take(self.length)
     }
 }
 
 /// Whether a document weighs so much (see [`split`]); it is not looked at for longer than needed to know.
-pub(crate) fn weighs(tree: &Map, least: usize) -> bool {
-    fn weigh(value: &Value, rest: &mut usize) -> bool {
-        match value {
-            Value::Object(map) => map.iter().any(|(_, value)| weigh(value, rest)),
-            Value::Array(items) => items.iter().any(|item| weigh(item, rest)),
-            leaf => {
-                *rest = rest.saturating_sub(Size::of_leaf(leaf).weight);
-                *rest == 0
-            }
-        }
+pub(crate) fn weighs<'a, T: Tree<'a>>(mut members: T::Members, least: usize) -> bool {
+    fn weigh<'a, T: Tree<'a>>(value: T, rest: &mut usize) -> bool {
+        let weight = match value.node() {
+            Node::Object(mut members) => return members.any(|(_, value)| weigh(value, rest)),
+            Node::Array(mut items) => return items.any(|item| weigh(item, rest)),
+            Node::Leaf(leaf) => Size::of_leaf(leaf).weight,
+            Node::Null => NULL.weight,
+        };
+        *rest = rest.saturating_sub(weight);
+        *rest == 0
     }
     let mut rest = least;
-    tree.iter().any(|(_, value)| weigh(value, &mut rest))
+    members.any(|(_, value)| weigh(value, &mut rest))
 }
 
 /// A document in pieces of about `weight`: a leaf has some weight of its own, and that of its text.
 ///
 /// `None` for one that is mostly one piece or would fall into many that are much lighter, and where a walk would fail: it tells better why.
-pub(crate) fn split<'a>(
-    tree: &'a Map,
-    companion: Option<&'a Map>,
-    rule: &'a Rule,
-    weight: usize,
-) -> Option<Vec<Part<'a>>> {
+pub(crate) fn split<'a, T: Tree<'a>>(members: T::Members, rule: &Rule, weight: usize) -> Option<Vec<Part<'a, T>>> {
     let mut splitting = Splitting { rule, weight, additional_data: String::new(), total: 0, heaviest: 0, pieces: 0 };
-    let parts = match splitting.list(List::Object(tree, companion), false)? {
+    let parts = match splitting.list(List::<T>::Object(members), false)? {
         Split::Whole(_) => return None,
         Split::Parts(parts) => parts,
     };
@@ -132,8 +130,8 @@ pub(crate) fn split<'a>(
     Some(parts)
 }
 
-struct Splitting<'a> {
-    rule: &'a Rule,
+struct Splitting<'r> {
+    rule: &'r Rule,
     weight: usize,
     additional_data: String,
     total: usize,
@@ -142,47 +140,46 @@ struct Splitting<'a> {
 }
 
 /// What becomes of a value.
-enum Split<'a> {
+enum Split<'a, T: Tree<'a>> {
     /// It is light enough for a piece.
     Whole(Size),
-    Parts(Vec<Part<'a>>),
+    Parts(Vec<Part<'a, T>>),
 }
 
-impl<'a> Splitting<'a> {
-    fn list(&mut self, list: List<'a>, matched: bool) -> Option<Split<'a>> {
-        let mut run = Run { list, matched, additional_data: None, start: 0, size: Size::default(), parts: Vec::new() };
-        match list {
-            List::Object(map, companion) => {
-                for (place, (key, value)) in map.iter().enumerate() {
-                    let companion = || companion?.get_near(place, key);
-                    let split = self.value(value, Some(key), companion, matched)?;
-                    self.add(&mut run, place, value, Some(key), split);
+impl Splitting<'_> {
+    fn list<'a, T: Tree<'a>>(&mut self, mut list: List<'a, T>, matched: bool) -> Option<Split<'a, T>> {
+        let mut run = Run { list: list.clone(), length: 0, matched, additional_data: None, size: Size::default(), parts: Vec::new() };
+        while let Some((key, value)) = list.next() {
+            let (brackets, below) = match value.node() {
+                Node::Object(members) => (("{", "}"), List::Object(members)),
+                Node::Array(items) => (("[", "]"), List::Array(items)),
+                Node::Null => {
+                    self.add(&mut run, NULL, &list);
+                    continue;
                 }
-                Some(self.end(run, map.len()))
-            }
-            List::Array(items, companion) => {
-                for (place, value) in items.iter().enumerate() {
-                    let split = self.value(value, None, || companion?.get(place), matched)?;
-                    self.add(&mut run, place, value, None, split);
+                Node::Leaf(leaf) => {
+                    self.add(&mut run, Size::of_leaf(leaf), &list);
+                    continue;
                 }
-                Some(self.end(run, items.len()))
+            };
+            match self.below(key, below, matched)? {
+                Split::Whole(size) => self.add(&mut run, size, &list),
+                Split::Parts(parts) => {
+                    self.cut(&mut run, &list);
+                    run.parts.push(Part::Open(brackets.0, key));
+                    run.parts.extend(parts);
+                    run.parts.push(Part::Close(brackets.1));
+                }
             }
         }
+        if run.parts.is_empty() {
+            return Some(Split::Whole(run.size));
+        }
+        self.cut(&mut run, &list);
+        Some(Split::Parts(run.parts))
     }
 
-    /// A companion is looked for, and the key entered, only where there is something below.
-    fn value(
-        &mut self,
-        value: &'a Value,
-        key: Option<&str>,
-        companion: impl FnOnce() -> Option<&'a Value>,
-        matched: bool,
-    ) -> Option<Split<'a>> {
-        let list = match value {
-            Value::Object(map) => List::Object(map, companion().and_then(Value::as_object)),
-            Value::Array(items) => List::Array(items, companion().and_then(Value::as_array)),
-            leaf => return Some(Split::Whole(Size::of_leaf(leaf))),
-        };
+    fn below<'a, T: Tree<'a>>(&mut self, key: Option<&str>, list: List<'a, T>, matched: bool) -> Option<Split<'a, T>> {
         let outer = self.additional_data.len();
         if let Some(key) = key {
             enter(&mut self.additional_data, key).ok()?;
@@ -192,57 +189,38 @@ impl<'a> Splitting<'a> {
         split
     }
 
-    fn add(&mut self, run: &mut Run<'a>, place: usize, value: &'a Value, key: Option<&'a str>, split: Split<'a>) {
-        match split {
-            Split::Whole(size) => {
-                run.size += size;
-                if run.size.weight >= self.weight {
-                    self.cut(run, place + 1);
-                }
-            }
-            Split::Parts(parts) => {
-                self.cut(run, place);
-                let (open, close) = if let Value::Object(_) = value { ("{", "}") } else { ("[", "]") };
-                run.parts.push(Part::Open(open, key));
-                run.parts.extend(parts);
-                run.parts.push(Part::Close(close));
-                run.start = place + 1;
-            }
+    fn add<'a, T: Tree<'a>>(&mut self, run: &mut Run<'a, T>, size: Size, behind: &List<'a, T>) {
+        run.size += size;
+        run.length += 1;
+        if run.size.weight >= self.weight {
+            self.cut(run, behind);
         }
     }
 
-    /// Ends a piece in front of a place.
-    fn cut(&mut self, run: &mut Run<'a>, end: usize) {
-        let (places, size) = (run.start..end, std::mem::take(&mut run.size));
-        run.start = end;
-        if places.is_empty() {
+    /// Ends a piece; the next one begins at `next`.
+    fn cut<'a, T: Tree<'a>>(&mut self, run: &mut Run<'a, T>, next: &List<'a, T>) {
+        let list = std::mem::replace(&mut run.list, next.clone());
+        let (length, size) = (std::mem::take(&mut run.length), std::mem::take(&mut run.size));
+        if length == 0 {
             return;
         }
         self.total += size.weight;
         self.heaviest = self.heaviest.max(size.weight);
-        let (list, matched) = (run.list, run.matched);
         let additional_data =
             Arc::clone(run.additional_data.get_or_insert_with(|| self.additional_data.as_str().into()));
         self.pieces += 1;
-        run.parts.push(Part::Piece(Piece { list, places, additional_data, matched, leaves: size.leaves }));
-    }
-
-    fn end(&mut self, mut run: Run<'a>, length: usize) -> Split<'a> {
-        if run.parts.is_empty() {
-            return Split::Whole(run.size);
-        }
-        self.cut(&mut run, length);
-        Split::Parts(run.parts)
+        run.parts.push(Part::Piece(Piece { list, length, additional_data, matched: run.matched, leaves: size.leaves }));
     }
 }
 
 /// What has been seen of a list, and what of it belongs to no piece yet.
-struct Run<'a> {
-    list: List<'a>,
+struct Run<'a, T: Tree<'a>> {
+    /// From the first that belongs to none.
+    list: List<'a, T>,
+    length: usize,
+    size: Size,
     matched: bool,
     /// Made once there is a piece.
     additional_data: Option<Arc<str>>,
-    start: usize,
-    size: Size,
-    parts: Vec<Part<'a>>,
+    parts: Vec<Part<'a, T>>,
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sopskit::{CreationRule, Document, EncryptOptions, Environment, ErrorKind, Format, Recipients, Rule};
+use sopskit::{CreationRule, EncryptOptions, Environment, ErrorKind, Format, Recipients, Rule};
 
 use crate::args::{Encrypt, Global, NewFile};
 use crate::config;
@@ -30,11 +30,10 @@ pub(crate) fn run(command: &Encrypt, global: &Global) -> Result<(), Failure> {
     files.output_format()?;
     let (options, recipients) = plan(&command.new_file, global, files.name(), input)?;
     let bytes = files.read()?;
-    let tree = input.parse(&bytes).map_err(|error| match &files.file {
+    let text = options.encrypt_bytes(&bytes, &recipients).map_err(|error| match &files.file {
         Some(file) => error.in_file(file),
         None => error,
     })?;
-    let text = Document::with_options(tree, &recipients, &options)?.encrypt_to_text()?;
     files.write(text.as_bytes())
 }
 

@@ -10,6 +10,7 @@ use crate::cipher::{Cipher, Nonces};
 use crate::format::{Format, Indent};
 use crate::keys::{Identities, Recipients};
 use crate::rules::Rule;
+use crate::tree::nodes::{Beside, Members};
 use crate::tree::{Map, Value};
 use crate::walk;
 
@@ -27,14 +28,15 @@ fn both(document: &Document, weight: usize) -> (Vec<[String; 2]>, bool) {
     let (cipher, nonces, rule) = (Cipher::new(&document.data_key), Nonces::new(), document.metadata.rule());
     let mut is_cut = false;
     let outcomes = [false, true].map(|by_pieces| {
-        let mut sealing = Sealing::of(document, &cipher, nonces.clone());
+        let (metadata, keeps) = (&document.metadata, document.sealed_under_data_key);
+        let mut sealing = Sealing::new(&cipher, nonces.clone(), metadata, document.indent, keeps);
         let outer = sealing.writer().open("{");
-        let (tree, companion) = (&document.tree, Some(&*document.sealed));
+        let members = Members::of(&document.tree, Some(&document.sealed));
         if by_pieces {
-            is_cut = walk_in_pieces(tree, companion, rule, &mut sealing, 9, weight).is_some();
+            is_cut = walk_in_pieces::<Beside<'_>, _>(members.clone(), rule, &mut sealing, 9, weight).is_some();
         }
         if !by_pieces || !is_cut {
-            walk::walk(tree, companion, rule, &mut sealing).unwrap();
+            walk::walk::<Beside<'_>>(members, rule, &mut sealing).unwrap();
         }
         sealing.writer().close("}", &outer);
         let text = String::from_utf8(sealing.writer().written().to_vec()).unwrap();

@@ -6,6 +6,7 @@ use super::number::spelled;
 use super::scan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret;
+use crate::tree::nodes::{Beside, Leaf, Members, Node, Tree};
 use crate::tree::{Map, Value, int_text};
 
 /// The widest indent that is taken from a file.
@@ -82,7 +83,7 @@ pub(crate) fn sealed(map: &Map, key: &str, metadata: &Map, indent: Indent) -> Re
 /// One plaintext value as it stands in a file, without a final newline.
 pub(crate) fn value(value: &Value, indent: Indent) -> Result<Zeroizing<Vec<u8>>> {
     let mut measure = Measure { length: 0, unit: indent.width(), of_text: str::len };
-    measure.value(value, indent.width());
+    measure.value(Beside::from(value), indent.width());
     let mut writer = Writer::plain(indent, measure.length);
     writer.value(value)?;
     Ok(writer.out.0)
@@ -98,24 +99,24 @@ struct Measure {
 
 /// How much a map is to write, in bytes.
 pub(crate) fn measure(map: &Map, indent: Indent) -> usize {
-    measure_with(map, indent, str::len)
+    measure_with::<Beside<'_>>(Members::of(map, None), indent, str::len)
 }
 
-/// As [`measure`], where a text will be as long as `of_text` says.
-pub(crate) fn measure_with(map: &Map, indent: Indent, of_text: fn(&str) -> usize) -> usize {
+/// How much an object is to write, where a text will be as long as `of_text` says.
+pub(crate) fn measure_with<'t, T: Tree<'t>>(members: T::Members, indent: Indent, of_text: fn(&str) -> usize) -> usize {
     let mut measure = Measure { length: 0, unit: indent.width(), of_text };
-    measure.map(map, indent.width());
+    measure.object::<T>(members, indent.width());
     measure.length
 }
 
 impl Measure {
     /// So wide are the lines of the members indented.
-    fn map(&mut self, map: &Map, width: usize) {
+    fn object<'t, T: Tree<'t>>(&mut self, members: T::Members, width: usize) {
         self.length += width + 4;
-        self.members(map.iter(), width);
+        self.members(members, width);
     }
 
-    fn members<'a>(&mut self, members: impl Iterator<Item = (&'a str, &'a Value)>, width: usize) {
+    fn members<'t, T: Tree<'t>>(&mut self, members: impl Iterator<Item = (&'t str, T)>, width: usize) {
         for (key, value) in members {
             // Quotes, colon, blank, comma, newline.
             self.length += key.len() + 6 + width;
@@ -123,18 +124,18 @@ impl Measure {
         }
     }
 
-    fn value(&mut self, value: &Value, width: usize) {
-        match value {
-            Value::Object(map) => self.map(map, width + self.unit),
-            Value::Array(items) => {
+    fn value<'t, T: Tree<'t>>(&mut self, value: T, width: usize) {
+        match value.node() {
+            Node::Object(members) => self.object::<T>(members, width + self.unit),
+            Node::Array(items) => {
                 self.length += width + 4;
                 for item in items {
                     self.length += 2 + width + self.unit;
                     self.value(item, width + self.unit);
                 }
             }
-            Value::Text(text) => self.length += (self.of_text)(text.as_str()) + 2,
-            _ => self.length += (self.of_text)("1234567890") + 2,
+            Node::Leaf(Leaf::Text(text)) => self.length += (self.of_text)(text) + 2,
+            Node::Leaf(Leaf::Other(_)) | Node::Null => self.length += (self.of_text)("1234567890") + 2,
         }
     }
 }
@@ -191,15 +192,15 @@ impl Writer {
         self.is_first
     }
 
-    /// How long these members will be, or items with empty keys.
+    /// How long these members or items will be.
     #[cfg(feature = "parallel")]
-    pub(crate) fn measure<'a>(
+    pub(crate) fn measure<'t, T: Tree<'t>>(
         &self,
-        members: impl Iterator<Item = (&'a str, &'a Value)>,
+        members: impl Iterator<Item = (Option<&'t str>, T)>,
         of_text: fn(&str) -> usize,
     ) -> usize {
         let mut measure = Measure { length: 0, unit: self.unit.len(), of_text };
-        measure.members(members, self.line.len() - 1);
+        measure.members(members.map(|(key, value)| (key.unwrap_or_default(), value)), self.line.len() - 1);
         measure.length
     }
 
@@ -261,6 +262,14 @@ impl Writer {
             }
             Value::Array(items) => return self.array(items),
             Value::Object(map) => return self.object(map),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn leaf(&mut self, leaf: Leaf<'_>) -> Result<()> {
+        match leaf {
+            Leaf::Text(text) => self.string(text),
+            Leaf::Other(value) => self.value(value)?,
         }
         Ok(())
     }

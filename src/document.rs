@@ -73,7 +73,7 @@ impl EncryptedDocument {
     /// As [`parse`](Self::parse).
     pub fn parse_with_limits(bytes: &[u8], limits: &Limits) -> Result<Self> {
         limits.check_length(bytes)?;
-        EncryptedDocument::of(json::Sealed::read(bytes)?, Indent::of(bytes), limits)
+        EncryptedDocument::of(json::Sealed::read(bytes, leaf::opened_length)?, Indent::of(bytes), limits)
     }
 
     /// As [`parse`](Self::parse), of bytes that are not needed any more: they become the memory of the document, without a copy. For large files that
@@ -91,7 +91,7 @@ impl EncryptedDocument {
     /// As [`parse`](Self::parse).
     pub fn from_bytes(bytes: Bytes) -> Result<Self> {
         let indent = Indent::of(&bytes);
-        EncryptedDocument::of(json::Sealed::take(bytes)?, indent, &Limits::new())
+        EncryptedDocument::of(json::Sealed::take(bytes, leaf::opened_length)?, indent, &Limits::new())
     }
 
     fn of(read: json::Sealed, indent: Indent, limits: &Limits) -> Result<Self> {

@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::leaf::{LeafType, bytes_of};
-use crate::secret;
+use crate::secret::Wiped;
 use crate::tree::nodes::Leaf;
 
 /// SHA-256 of "sops": hashed first when only encrypted leaves count, so that the two kinds of MAC never agree.
@@ -29,7 +29,7 @@ pub(crate) struct Mac {
     hash: Sha512,
     only_encrypted: bool,
     /// What is to be hashed by another hand, in a part of the document.
-    kept: Option<Zeroizing<Vec<u8>>>,
+    kept: Option<Wiped>,
 }
 
 impl Drop for Mac {
@@ -53,12 +53,12 @@ impl Mac {
     /// The MAC of a part of the document that begins somewhere: it only keeps what is to be hashed.
     #[cfg(feature = "parallel")]
     pub(crate) fn of_part(&self) -> Self {
-        Mac { hash: Sha512::new(), only_encrypted: self.only_encrypted, kept: Some(Zeroizing::default()) }
+        Mac { hash: Sha512::new(), only_encrypted: self.only_encrypted, kept: Some(Wiped::default()) }
     }
 
     /// What a part has kept.
     #[cfg(feature = "parallel")]
-    pub(crate) fn take_kept(&mut self) -> Zeroizing<Vec<u8>> {
+    pub(crate) fn take_kept(&mut self) -> Wiped {
         self.kept.take().unwrap_or_default()
     }
 
@@ -76,7 +76,7 @@ impl Mac {
     /// Adds the bytes of an encrypted leaf that is no comment.
     pub(crate) fn add_bytes(&mut self, plain: &[u8]) {
         if let Some(kept) = &mut self.kept {
-            secret::reserve(kept, plain.len());
+            kept.make_room(plain.len());
             return kept.extend_from_slice(plain);
         }
         self.hash.update(plain);

@@ -1,5 +1,7 @@
 //! Bytes that are wiped when they are dropped and never shown.
 
+mod wiped;
+
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -8,7 +10,9 @@ use std::sync::Arc;
 
 use rand::RngCore;
 use rand::rngs::OsRng;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
+
+pub(crate) use wiped::{Wiped, on_wiped_stack};
 
 /// The length of a data key in bytes (AES-256).
 const DATA_KEY_LEN: usize = 32;
@@ -50,45 +54,6 @@ impl fmt::Debug for DataKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DataKey(…)")
     }
-}
-
-/// How much of the stack is wiped, in bytes. What lies deeper, as of a tree of hundreds of levels, stays.
-const STACK: usize = 16 * 1024;
-
-/// Does some work, and then overwrites the part of the stack that it used: keys, blocks of ciphers and what was moved lie there until something else does. What
-/// the compiler keeps elsewhere is not in its reach.
-#[inline]
-pub(crate) fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
-    let answer = below(work);
-    wipe_below();
-    answer
-}
-
-/// In a frame of its own, which begins where that of [`wipe_below`] will.
-#[inline(never)]
-fn below<T>(work: impl FnOnce() -> T) -> T {
-    work()
-}
-
-#[inline(never)]
-fn wipe_below() {
-    std::hint::black_box(&mut [0_u8; STACK]);
-}
-
-/// Gives room for `more` bytes. Where the bytes must move, the old place is wiped.
-#[inline]
-pub(crate) fn reserve(bytes: &mut Zeroizing<Vec<u8>>, more: usize) {
-    if bytes.capacity() - bytes.len() < more {
-        grow(bytes, more);
-    }
-}
-
-#[cold]
-fn grow(bytes: &mut Zeroizing<Vec<u8>>, more: usize) {
-    let mut larger = Zeroizing::new(Vec::with_capacity((2 * bytes.capacity()).max(bytes.len() + more)));
-    larger.extend_from_slice(bytes);
-    // The smaller one is wiped.
-    *bytes = larger;
 }
 
 /// A string of a document: wiped on drop, not shown by `Debug`. Those of one plaintext file that was read are wiped together, with the last of them.
@@ -142,7 +107,7 @@ impl Clone for Text {
 impl Drop for Text {
     fn drop(&mut self) {
         if let Kept::Secret(text) = &mut self.0 {
-            text.zeroize();
+            wipe_text(text);
         }
     }
 }
@@ -189,35 +154,19 @@ pub(crate) struct Shared {
 }
 
 /// A text whose parts are shared.
-struct Whole {
-    text: String,
-    is_public: bool,
-}
+struct Whole(String);
 
 impl Drop for Whole {
     fn drop(&mut self) {
-        if self.is_public {
-            // What is given for an encrypted file can be another one. Many bytes at once, not one by one as `zeroize` does: that took a twentieth of the time of opening a file.
-            let mut bytes = std::mem::take(&mut self.text).into_bytes();
-            bytes.fill(0);
-            std::hint::black_box(&mut bytes);
-        } else {
-            self.text.zeroize();
-        }
+        wipe_text(&mut self.0);
     }
 }
 
+fn wipe_text(text: &mut String) {
+    wiped::wipe(&mut std::mem::take(text).into_bytes());
+}
+
 impl Shared {
-    /// The text of an encrypted file.
-    pub(crate) fn public(mut text: Zeroizing<String>) -> Self {
-        Shared::of(Whole { text: std::mem::take(&mut *text), is_public: true })
-    }
-
-    fn of(whole: Whole) -> Self {
-        let length = u32::try_from(whole.text.len()).unwrap_or(u32::MAX);
-        Shared { text: Arc::new(whole), start: 0, length }
-    }
-
     /// A part of this one, which begins at byte `start`. `None` where 32 bits do not reach.
     pub(crate) fn part(&self, start: usize, length: usize) -> Option<Self> {
         let start = u32::try_from(start).ok()?.checked_add(self.start)?;
@@ -233,7 +182,7 @@ impl Shared {
             return false;
         }
         let start = self.start as usize;
-        let bytes = &self.text.text.as_bytes()[start..start + other.len()];
+        let bytes = &self.text.0.as_bytes()[start..start + other.len()];
         // Keys of one object often have a beginning in common, and seldom an end.
         bytes.last() == other.as_bytes().last() && bytes == other.as_bytes()
     }
@@ -241,7 +190,8 @@ impl Shared {
 
 impl From<Zeroizing<String>> for Shared {
     fn from(mut text: Zeroizing<String>) -> Self {
-        Shared::of(Whole { text: std::mem::take(&mut *text), is_public: false })
+        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        Shared { text: Arc::new(Whole(std::mem::take(&mut *text))), start: 0, length }
     }
 }
 
@@ -259,8 +209,8 @@ impl Deref for Shared {
         let start = self.start as usize;
         match self.length {
             // As long as can be: the whole text, however long it is.
-            u32::MAX => &self.text.text[start..],
-            length => &self.text.text[start..start + length as usize],
+            u32::MAX => &self.text.0[start..],
+            length => &self.text.0[start..start + length as usize],
         }
     }
 }
@@ -293,7 +243,7 @@ impl Borrow<str> for Shared {
 /// assert_eq!(format!("{bytes:?}"), "Bytes(…)");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Bytes(Zeroizing<Vec<u8>>);
+pub struct Bytes(Wiped);
 
 impl Bytes {
     /// The bytes themselves.
@@ -326,7 +276,13 @@ impl AsRef<[u8]> for Bytes {
 }
 
 impl From<Zeroizing<Vec<u8>>> for Bytes {
-    fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
+    fn from(mut bytes: Zeroizing<Vec<u8>>) -> Self {
+        Bytes::from(std::mem::take(&mut *bytes))
+    }
+}
+
+impl From<Wiped> for Bytes {
+    fn from(bytes: Wiped) -> Self {
         Bytes(bytes)
     }
 }
@@ -334,7 +290,7 @@ impl From<Zeroizing<Vec<u8>>> for Bytes {
 impl From<Vec<u8>> for Bytes {
     /// Takes the bytes over without a copy.
     fn from(bytes: Vec<u8>) -> Self {
-        Bytes(Zeroizing::new(bytes))
+        Bytes(Wiped::from(bytes))
     }
 }
 

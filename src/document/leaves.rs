@@ -51,9 +51,10 @@ pub(super) fn lead(writer: &mut Writer, key: Option<&str>) {
     }
 }
 
-/// How the members are indented, and for how many bytes room is needed behind them.
+/// How much room is needed: for the members, if that is known, which are indented like this, and behind them.
 #[derive(Clone, Copy)]
 pub(super) struct Room {
+    pub(super) length: Option<usize>,
     pub(super) indent: Indent,
     pub(super) behind: usize,
 }
@@ -69,6 +70,7 @@ pub(super) fn walk<'t, T: Tree<'t>, L: Fork>(
     if super::parallel::walk::<T, L>(members.clone(), rule, leaves, room.behind).is_some() {
         return Ok(());
     }
-    leaves.writer().reserve(write::measure_with::<T>(members.clone(), room.indent, L::LENGTH_OF) + room.behind);
+    let measure = || write::measure_with::<T>(members.clone(), room.indent, L::LENGTH_OF);
+    leaves.writer().reserve(room.length.unwrap_or_else(measure) + room.behind);
     walk::walk::<T>(members, rule, leaves)
 }

@@ -12,13 +12,12 @@ use std::thread;
 
 use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use zeroize::Zeroizing;
 
 use super::leaves::{Leaves, lead};
 use crate::format::json::write::{Outer, Writer};
 use crate::mac::Mac;
 use crate::rules::Rule;
-use crate::secret::on_wiped_stack;
+use crate::secret::{Wiped, on_wiped_stack};
 use crate::tree::nodes::Tree;
 use crate::walk::{Part, Piece, split, weighs};
 
@@ -196,7 +195,7 @@ impl Spine {
     }
 
     /// Puts all of it behind what `writer` has written, and leaves room behind it.
-    fn assemble(mut self, pool: &ThreadPool, pieces: Vec<Zeroizing<Vec<u8>>>, writer: &mut Writer, behind: usize) {
+    fn assemble(mut self, pool: &ThreadPool, pieces: Vec<Wiped>, writer: &mut Writer, behind: usize) {
         let between = std::mem::take(self.writer.written());
         let before = std::mem::take(writer.written());
         let mut texts: Vec<&[u8]> = vec![&before];
@@ -207,7 +206,7 @@ impl Spine {
         }
         texts.push(&between[from..]);
         let length = texts.iter().map(|text| text.len()).sum::<usize>();
-        let mut whole = Zeroizing::new(vec![0; length + behind]);
+        let mut whole = Wiped::from(vec![0; length + behind]);
         let mut rest = whole.as_mut_slice();
         let mut places = Vec::with_capacity(texts.len());
         for text in &texts {

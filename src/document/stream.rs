@@ -2,8 +2,6 @@
 //!
 //! What comes out is what the two steps give: [`EncryptedDocument::decrypt`] and a writer, [`Document::encrypt`] and its text. The tests hold them against each other.
 
-use zeroize::Zeroizing;
-
 use super::leaves::{self, Leaves, Room, lead};
 #[cfg(feature = "parallel")]
 use super::parallel::Fork;
@@ -20,7 +18,7 @@ use crate::keys::{self, KeyService, NoService, Recipients};
 use crate::leaf::{self, Leaf, LeafType};
 use crate::mac::Mac;
 use crate::metadata::{Metadata, SOPS};
-use crate::secret::{Bytes, DataKey, on_wiped_stack};
+use crate::secret::{Bytes, DataKey, Wiped, on_wiped_stack};
 use crate::tree::Value;
 use crate::tree::nodes::{self, Beside, Members, Tree};
 use crate::walk::Visit;
@@ -57,7 +55,8 @@ impl EncryptedDocument {
         let writer = Writer::plain(indent, 0);
         let mut opening = Opening { cipher: &cipher, mac, writer, is_representable: true };
         let outer = opening.writer.open("{");
-        let (rule, room) = (self.metadata.rule(), Room { indent, behind: 4 });
+        let length = self.content.read().map(|read| read.measure(indent));
+        let (rule, room) = (self.metadata.rule(), Room { length, indent, behind: 4 });
         match self.content.read() {
             Some(read) => leaves::walk::<json::Read<'_>, _>(read.members(SOPS), rule, &mut opening, room)?,
             None => leaves::walk::<Beside<'_>, _>(Members::of(self.tree(), None), rule, &mut opening, room)?,
@@ -148,12 +147,12 @@ impl Opening<'_> {
 
 /// Memory in which one leaf after the other is sealed. Wiped when it is replaced by a larger one, and on drop.
 #[derive(Default)]
-struct Scratch(Zeroizing<Vec<u8>>);
+struct Scratch(Wiped);
 
 impl Scratch {
     fn of_length(&mut self, length: usize) -> &mut [u8] {
         if self.0.len() < length {
-            self.0 = Zeroizing::new(vec![0; length.next_power_of_two().min(length + (1 << 20))]);
+            self.0 = Wiped::from(vec![0; length.next_power_of_two().min(length + (1 << 20))]);
         }
         &mut self.0[..]
     }
@@ -180,7 +179,8 @@ impl Document {
     fn seal_to_text(&self) -> Result<String> {
         let members = Members::of(&self.tree, Some(&self.sealed));
         let metadata = self.metadata.clone();
-        seal::<Beside<'_>>(members, metadata, &self.data_key, self.indent, self.sealed_under_data_key)
+        let room = Room { length: None, indent: self.indent, behind: 0 };
+        seal::<Beside<'_>>(members, metadata, &self.data_key, room, self.sealed_under_data_key)
     }
 }
 
@@ -208,13 +208,14 @@ impl EncryptOptions {
             return Document::with_options(self.format.parse(plain)?, recipients, self)?.seal_to_text();
         }
         let text = json::text_of(plain)?;
-        let tape = json::read(text)?;
+        let tape = json::read(text, leaf::sealed_length)?;
         let members = tape.root(text).members_without(None);
         if members.clone().any(|(key, _)| key == SOPS) {
             return Err(Error::new(ErrorKind::AlreadyEncrypted));
         }
         let (data_key, metadata) = self.begin(recipients, &NoService)?;
-        seal::<json::Read<'_>>(members, metadata, &data_key, self.indent, true)
+        let room = Room { length: Some(tape.measure(self.indent)), indent: self.indent, behind: 0 };
+        seal::<json::Read<'_>>(members, metadata, &data_key, room, true)
     }
 }
 
@@ -223,15 +224,15 @@ fn seal<'t, T: Tree<'t>>(
     members: T::Members,
     mut metadata: Metadata,
     data_key: &DataKey,
-    indent: Indent,
+    mut room: Room,
     keeps: bool,
 ) -> Result<String> {
     metadata.touch();
-    let behind = write::measure(metadata.fields(), indent) + SEALED_MAC;
+    room.behind = write::measure(metadata.fields(), room.indent) + SEALED_MAC;
     let cipher = Cipher::new(data_key);
-    let mut sealing = Sealing::new(&cipher, Nonces::new(), &metadata, indent, keeps);
+    let mut sealing = Sealing::new(&cipher, Nonces::new(), &metadata, room.indent, keeps);
     let outer = sealing.writer.open("{");
-    leaves::walk::<T, _>(members, metadata.rule(), &mut sealing, Room { indent, behind })?;
+    leaves::walk::<T, _>(members, metadata.rule(), &mut sealing, room)?;
     let Sealing { mut nonces, mac, mut writer, .. } = sealing;
     let aad = metadata.mac_additional_data();
     metadata.set_mac(plain::seal(&cipher, &mut nonces, mac.finish().as_bytes(), &aad, LeafType::Str)?);

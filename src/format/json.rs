@@ -29,7 +29,7 @@ const FEW: usize = 16;
 /// The object that `bytes` spell.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Map> {
     let text = text_of(bytes)?;
-    let tape = read(text)?;
+    let tape = read(text, str::len)?;
     let copy = Shared::from(Zeroizing::new(text.to_owned()));
     Ok(Planting::new(Some((&copy, Text::part)), false).map(tape.root(text).members_without(None)))
 }
@@ -37,7 +37,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Map> {
 /// Any one value that `bytes` spell.
 pub(crate) fn parse_value(bytes: &[u8]) -> Result<Value> {
     let text = text_of(bytes)?;
-    let mut reader = Reader::new(text);
+    let mut reader = Reader::new(text, str::len);
     reader.skip_space();
     if reader.peek().is_none() {
         return Err(Error::new(ErrorKind::EmptyInput));
@@ -47,9 +47,9 @@ pub(crate) fn parse_value(bytes: &[u8]) -> Result<Value> {
     Ok(Planting::new(None, false).value(reader.tape.root(text)))
 }
 
-/// What stands in a text that spells an object.
-pub(crate) fn read(text: &str) -> Result<Tape> {
-    let mut reader = Reader::new(text);
+/// What stands in a text that spells an object, of which each text will be written as one of the length that `of_text` says.
+pub(crate) fn read(text: &str, of_text: fn(&str) -> usize) -> Result<Tape> {
+    let mut reader = Reader::new(text, of_text);
     reader.skip_space();
     match reader.peek() {
         None => Err(Error::new(ErrorKind::EmptyInput)),
@@ -87,28 +87,33 @@ pub(crate) struct Sealed {
 }
 
 impl Sealed {
-    pub(crate) fn read(bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn read(bytes: &[u8], of_text: fn(&str) -> usize) -> Result<Self> {
         let text = text_of(bytes)?;
-        let tape = read(text)?;
-        Ok(Sealed { text: Shared::public(Zeroizing::new(text.to_owned())), tape })
+        let tape = read(text, of_text)?;
+        Ok(Sealed { text: Shared::from(text), tape })
     }
 
     /// As [`read`](Self::read), without a copy of the bytes.
-    pub(crate) fn take(bytes: Bytes) -> Result<Self> {
+    pub(crate) fn take(bytes: Bytes, of_text: fn(&str) -> usize) -> Result<Self> {
         check_mark(&bytes)?;
         match bytes.into_text() {
             Ok(text) => {
-                let tape = read(&text)?;
-                Ok(Sealed { text: Shared::public(text), tape })
+                let tape = read(&text, of_text)?;
+                Ok(Sealed { text: Shared::from(text), tape })
             }
             // It fails there too, and tells the place.
-            Err(bytes) => Sealed::read(&bytes),
+            Err(bytes) => Sealed::read(&bytes, of_text),
         }
     }
 
     /// The members, but not the one called `without`.
     pub(crate) fn members(&self, without: &str) -> Members<'_> {
         self.tape.root(&self.text).members_without(Some(without))
+    }
+
+    /// How much all of it is to write, with what is left out.
+    pub(crate) fn measure(&self, indent: Indent) -> usize {
+        self.tape.measure(indent)
     }
 
     /// The same as a tree, whose strings are parts of the text.
@@ -132,6 +137,7 @@ struct Reader<'a> {
     at: usize,
     open: usize,
     tape: Tape,
+    of_text: fn(&str) -> usize,
     /// The keys of the objects that are open and have no index.
     keys: Vec<Thing>,
 }
@@ -139,12 +145,14 @@ struct Reader<'a> {
 /// The keys of an object that have been read: the last ones of all, from a place on, or in an index.
 struct Keys<'a> {
     first: usize,
+    /// A bit for each, by its length and end: of a key whose bit is not there, none must be looked for.
+    bits: u64,
     index: Option<HashSet<Cow<'a, str>>>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(text: &'a str) -> Self {
-        Reader { text, at: 0, open: 0, tape: Tape::of_length(text.len()), keys: Vec::new() }
+    fn new(text: &'a str, of_text: fn(&str) -> usize) -> Self {
+        Reader { text, at: 0, open: 0, tape: Tape::of_length(text.len()), of_text, keys: Vec::new() }
     }
 
     fn bytes(&self) -> &'a [u8] {
@@ -187,6 +195,7 @@ impl<'a> Reader<'a> {
             return Err(self.fail(ErrorKind::TooDeep, self.at));
         }
         self.open += 1;
+        self.tape.extent.add(4, self.open);
         self.at += 1;
         self.skip_space();
         Ok(())
@@ -220,6 +229,7 @@ impl<'a> Reader<'a> {
             return Err(self.unexpected("a value"));
         }
         self.at += word.len();
+        self.tape.extent.add((self.of_text)(word) + 2, 0);
         self.tape.put(thing);
         Ok(())
     }
@@ -230,7 +240,7 @@ impl<'a> Reader<'a> {
         if self.leave(b'}') {
             return self.tape.end(begin, Thing::Object, 0);
         }
-        let mut keys = Keys { first: self.keys.len(), index: None };
+        let mut keys = Keys { first: self.keys.len(), bits: 0, index: None };
         for count in 1.. {
             let key_at = self.at;
             if self.peek() != Some(b'"') {
@@ -271,14 +281,21 @@ impl<'a> Reader<'a> {
             return index.insert(owned(key));
         }
         let known = &self.keys[keys.first..];
-        let text = self.spelled(key);
-        // Keys of one object often have a beginning in common, and seldom an end.
-        let is_same = |other: &str| {
-            other.len() == text.len() && other.as_bytes().last() == text.as_bytes().last() && other == text
+        let text = self.spelled(key).as_bytes();
+        let is_same = |other: Thing| match other {
+            Thing::Key(_, length) if length as usize != text.len() => false,
+            other => {
+                let other = self.spelled(other).as_bytes();
+                // Keys of one object often have a beginning in common, and seldom an end.
+                other.last() == text.last() && other == text
+            }
         };
-        if known.iter().any(|other| is_same(self.spelled(*other))) {
+        let end = text.last().copied().unwrap_or_default();
+        let bit = 1 << (text.len().wrapping_mul(11).wrapping_add(end.into()) % 64);
+        if keys.bits & bit != 0 && known.iter().any(|other| is_same(*other)) {
             return false;
         }
+        keys.bits |= bit;
         if known.len() == FEW {
             keys.index = Some(known.iter().copied().chain([key]).map(owned).collect());
         }
@@ -293,6 +310,7 @@ impl<'a> Reader<'a> {
             return self.tape.end(begin, Thing::Array, 0);
         }
         for index in 0.. {
+            self.tape.extent.add(2, self.open);
             self.value().map_err(|error| error.under_index(index))?;
             self.skip_space();
             if self.leave(b']') {
@@ -317,6 +335,7 @@ impl<'a> Reader<'a> {
         let (literal, end) = number::scan(self.text, start)
             .map_err(|at| self.syntax("a number must have digits, and no leading zero", at))?;
         self.at = end;
+        self.tape.extent.add((self.of_text)(&self.text[start..end]) + 2, 0);
         let number = number::parse(&literal).map_err(|error| error.at(Position::of(self.bytes(), start)))?;
         self.tape.put_other(number);
         Ok(())
@@ -325,6 +344,11 @@ impl<'a> Reader<'a> {
     fn string_as(&mut self, is_key: bool) -> Result<Thing> {
         let start = self.at + 1;
         let string = self.string()?;
+        // Quotes; and a colon, a blank, a comma, a newline, and the indent.
+        match is_key {
+            true => self.tape.extent.add(string.len() + 6, self.open),
+            false => self.tape.extent.add((self.of_text)(&string) + 2, 0),
+        }
         Ok(self.tape.put_string(string, start, is_key))
     }
 

@@ -1,6 +1,7 @@
 //! What was read, without a tree: where each thing stands in the text, one behind the other. It takes a tenth of the memory of a tree, and half of the time. A tree is made
 //! of it where one is wanted.
 
+use super::Indent;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::{Shared, Text};
 use crate::tree::edit::Items;
@@ -35,12 +36,29 @@ static TRUE: Value = Value::Bool(true);
 pub(crate) struct Tape {
     things: Vec<Thing>,
     others: Items,
+    pub(super) extent: Extent,
+}
+
+/// How much there is to write of all that was read, about: a text is longer when something in it must be escaped.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Extent {
+    bytes: usize,
+    indents: usize,
+}
+
+impl Extent {
+    /// So many bytes more, and the indent of so many levels.
+    #[inline]
+    pub(super) fn add(&mut self, bytes: usize, levels: usize) {
+        self.bytes += bytes;
+        self.indents += levels;
+    }
 }
 
 impl Tape {
     pub(super) fn of_length(text: usize) -> Self {
         // A member of a file in which something is encrypted takes more than this.
-        Tape { things: Vec::with_capacity(text / 64), others: Items::default() }
+        Tape { things: Vec::with_capacity(text / 64), ..Tape::default() }
     }
 
     pub(super) fn put(&mut self, thing: Thing) {
@@ -96,6 +114,10 @@ impl Tape {
             Thing::OtherKey(other) | Thing::Other(other) => self.others.as_slice()[other as usize].as_str().unwrap_or_default(),
             _ => "",
         }
+    }
+
+    pub(crate) fn measure(&self, indent: Indent) -> usize {
+        self.extent.bytes + self.extent.indents * indent.width()
     }
 
     pub(crate) fn root<'t>(&'t self, text: &'t str) -> Read<'t> {

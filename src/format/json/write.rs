@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::number::spelled;
 use super::scan;
 use crate::error::{Error, ErrorKind, Result};
-use crate::secret;
+use crate::secret::Wiped;
 use crate::tree::nodes::{Beside, Leaf, Members, Node, Tree};
 use crate::tree::{Map, Value, int_text};
 
@@ -41,7 +41,7 @@ impl Indent {
         }
     }
 
-    fn width(self) -> usize {
+    pub(super) fn width(self) -> usize {
         match self {
             Indent::Tab => 1,
             Indent::Spaces(spaces) => spaces.into(),
@@ -63,7 +63,7 @@ const PLAIN_ZERO: &str = "-0";
 const SEALED_ZERO: &str = "-0.0";
 
 /// The plaintext file that holds `map`, with a final newline.
-pub(crate) fn plain(map: &Map, indent: Indent) -> Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn plain(map: &Map, indent: Indent) -> Result<Wiped> {
     let mut writer = Writer::plain(indent, measure(map, indent));
     writer.object(map)?;
     Ok(writer.finish())
@@ -81,7 +81,7 @@ pub(crate) fn sealed(map: &Map, key: &str, metadata: &Map, indent: Indent) -> Re
 }
 
 /// One plaintext value as it stands in a file, without a final newline.
-pub(crate) fn value(value: &Value, indent: Indent) -> Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn value(value: &Value, indent: Indent) -> Result<Wiped> {
     let mut measure = Measure { length: 0, unit: indent.width(), of_text: str::len };
     measure.value(Beside::from(value), indent.width());
     let mut writer = Writer::plain(indent, measure.length);
@@ -141,7 +141,7 @@ impl Measure {
 }
 
 /// Text that grows, and leaves nothing behind where it was.
-struct Out(Zeroizing<Vec<u8>>);
+struct Out(Wiped);
 
 impl Out {
     #[inline]
@@ -152,7 +152,7 @@ impl Out {
 
     #[inline]
     fn reserve(&mut self, length: usize) {
-        secret::reserve(&mut self.0, length);
+        self.0.make_room(length);
     }
 }
 
@@ -176,7 +176,7 @@ impl Writer {
     /// A writer that goes on where this one is, into a text of its own.
     #[cfg(feature = "parallel")]
     pub(crate) fn fork(&self) -> Self {
-        let out = Out(Zeroizing::default());
+        let out = Out(Wiped::default());
         Writer { out, line: self.line.clone(), unit: self.unit.clone(), ..*self }
     }
 
@@ -206,7 +206,7 @@ impl Writer {
 
     /// What has been written.
     #[cfg(feature = "parallel")]
-    pub(crate) fn written(&mut self) -> &mut Zeroizing<Vec<u8>> {
+    pub(crate) fn written(&mut self) -> &mut Wiped {
         &mut self.out.0
     }
 
@@ -217,7 +217,7 @@ impl Writer {
 
     /// For a text of about this length. A negative zero has a spelling of its own in each kind of file.
     fn new(indent: Indent, negative_zero: &'static str, length: usize) -> Self {
-        let out = Out(Zeroizing::new(Vec::with_capacity(length.min(MAX_ROOM))));
+        let out = Out(Wiped::from(Vec::with_capacity(length.min(MAX_ROOM))));
         Writer { out, line: String::from("\n"), unit: indent.unit(), negative_zero, is_first: true }
     }
 
@@ -232,7 +232,7 @@ impl Writer {
     }
 
     /// The text, with a final newline.
-    pub(crate) fn finish(mut self) -> Zeroizing<Vec<u8>> {
+    pub(crate) fn finish(mut self) -> Wiped {
         self.out.put("\n");
         self.out.0
     }
@@ -375,7 +375,7 @@ impl Writer {
         if is_plain {
             self.out.put("\"");
         } else if is_text {
-            let text = Zeroizing::new(made.to_vec());
+            let text = Wiped::from(made.to_vec());
             self.out.0.truncate(start - 1);
             self.string(std::str::from_utf8(&text).unwrap_or_default());
         }

@@ -211,7 +211,7 @@ fn open_value(cipher: &Cipher, leaf: &Leaf<'_>, additional_data: &str) -> Result
 
 /// Opens a leaf where its ciphertext lies.
 fn open_buffer(cipher: &Cipher, leaf: &Leaf<'_>, buffer: &mut [u8], additional_data: &str) -> Result<()> {
-    let opened = cipher.open(buffer, &leaf.iv, &leaf.tag, additional_data.as_bytes());
+    let opened = cipher.open(buffer, leaf.iv(), leaf.tag(), additional_data.as_bytes());
     opened.map_err(|_| Error::new(ErrorKind::LeafNotAuthentic))
 }
 
@@ -234,7 +234,7 @@ fn check_mac(metadata: &Metadata, data_key: &DataKey, mac: Mac) -> Result<()> {
 fn open_mac(sealed: &str, data_key: &DataKey, additional_data: &str) -> Result<Zeroizing<Vec<u8>>> {
     let leaf = Leaf::parse(sealed)?;
     let mut buffer = Zeroizing::new(leaf.ciphertext()?);
-    let opened = Cipher::new(data_key).open(&mut buffer, &leaf.iv, &leaf.tag, additional_data.as_bytes());
+    let opened = Cipher::new(data_key).open(&mut buffer, leaf.iv(), leaf.tag(), additional_data.as_bytes());
     // The type is not authenticated; a MAC is a string and nothing else.
     if opened.is_err() || leaf.kind != LeafType::Str {
         return Err(Error::new(ErrorKind::MacNotAuthentic));

@@ -18,6 +18,13 @@ pub(crate) const IV_LEN: usize = 32;
 /// The length of an authentication tag in bytes.
 pub(crate) const TAG_LEN: usize = 16;
 
+/// The lengths of both in base64.
+const IV_TEXT: usize = base64::encoded_length(IV_LEN);
+const TAG_TEXT: usize = base64::encoded_length(TAG_LEN);
+/// The decoder asks for room for whole groups of three bytes.
+const IV_ROOM: usize = base64::decoded_room(IV_TEXT);
+const TAG_ROOM: usize = base64::decoded_room(TAG_TEXT);
+
 const HEAD: &str = "ENC[AES256_GCM,data:";
 const IV: &str = ",iv:";
 const TAG: &str = ",tag:";
@@ -79,8 +86,8 @@ pub(crate) fn looks_sealed(text: &str) -> bool {
 /// An encrypted leaf, taken apart. The ciphertext is still base64.
 pub(crate) struct Leaf<'a> {
     data: &'a str,
-    pub(crate) iv: [u8; IV_LEN],
-    pub(crate) tag: [u8; TAG_LEN],
+    iv: [u8; IV_ROOM],
+    tag: [u8; TAG_ROOM],
     pub(crate) kind: LeafType,
 }
 
@@ -95,18 +102,26 @@ impl<'a> Leaf<'a> {
         let end = memchr::memchr(b',', inside.as_bytes()).ok_or_else(malformed)?;
         let (data, rest) = inside.split_at(end);
         let part = |rest: &'a str, name, length| rest.strip_prefix(name)?.split_at_checked(length);
-        let (iv, rest) = part(rest, IV, base64::encoded_length(IV_LEN)).ok_or_else(malformed)?;
-        let (tag, rest) = part(rest, TAG, base64::encoded_length(TAG_LEN)).ok_or_else(malformed)?;
+        let (iv, rest) = part(rest, IV, IV_TEXT).ok_or_else(malformed)?;
+        let (tag, rest) = part(rest, TAG, TAG_TEXT).ok_or_else(malformed)?;
         let kind = rest.strip_prefix(TYPE).ok_or_else(malformed)?;
         if data.is_empty() || kind.is_empty() {
             return Err(malformed());
         }
-        Ok(Leaf {
-            data,
-            iv: decode_array(iv).ok_or_else(malformed)?,
-            tag: decode_array(tag).ok_or_else(malformed)?,
-            kind: LeafType::from_name(kind).ok_or_else(|| Error::new(ErrorKind::UnknownLeafType))?,
-        })
+        let mut leaf = Leaf { data, iv: [0; IV_ROOM], tag: [0; TAG_ROOM], kind: LeafType::Str };
+        if base64::decode(iv, &mut leaf.iv) != Some(IV_LEN) || base64::decode(tag, &mut leaf.tag) != Some(TAG_LEN) {
+            return Err(malformed());
+        }
+        leaf.kind = LeafType::from_name(kind).ok_or_else(|| Error::new(ErrorKind::UnknownLeafType))?;
+        Ok(leaf)
+    }
+
+    pub(crate) fn iv(&self) -> &[u8; IV_LEN] {
+        self.iv.first_chunk().unwrap_or(&[0; IV_LEN])
+    }
+
+    pub(crate) fn tag(&self) -> &[u8; TAG_LEN] {
+        self.tag.first_chunk().unwrap_or(&[0; TAG_LEN])
     }
 
     /// How much room [`ciphertext_into`](Self::ciphertext_into) needs.
@@ -126,14 +141,6 @@ impl<'a> Leaf<'a> {
         bytes.truncate(length);
         Ok(bytes)
     }
-}
-
-/// Base64 of exactly `N` bytes, in its one canonical spelling.
-fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
-    // The decoder asks for room for whole groups of three bytes.
-    let mut bytes = [0; IV_LEN + 2];
-    let length = base64::decode(text, &mut bytes)?;
-    bytes.get(..length)?.try_into().ok()
 }
 
 /// The text of a leaf.

@@ -148,7 +148,14 @@ enum Split<'a, T: Tree<'a>> {
 
 impl Splitting<'_> {
     fn list<'a, T: Tree<'a>>(&mut self, mut list: List<'a, T>, matched: bool) -> Option<Split<'a, T>> {
-        let mut run = Run { list: list.clone(), length: 0, matched, additional_data: None, size: Size::default(), parts: Vec::new() };
+        let mut run = Run {
+            list: list.clone(),
+            length: 0,
+            matched,
+            additional_data: None,
+            size: Size::default(),
+            parts: Vec::new(),
+        };
         while let Some((key, value)) = list.next() {
             let (brackets, below) = match value.node() {
                 Node::Object(members) => (("{", "}"), List::Object(members)),

@@ -111,7 +111,9 @@ impl Tape {
     pub(super) fn string<'t>(&'t self, thing: Thing, text: &'t str) -> &'t str {
         match thing {
             Thing::Key(start, length) | Thing::Text(start, length) => &text[start as usize..][..length as usize],
-            Thing::OtherKey(other) | Thing::Other(other) => self.others.as_slice()[other as usize].as_str().unwrap_or_default(),
+            Thing::OtherKey(other) | Thing::Other(other) => {
+                self.others.as_slice()[other as usize].as_str().unwrap_or_default()
+            }
             _ => "",
         }
     }
@@ -169,7 +171,9 @@ impl<'t> Tree<'t> for Read<'t> {
     fn node(self) -> Node<'t, Self> {
         match self.thing() {
             Thing::Object(..) => Node::Object(self.members_without(None)),
-            Thing::Array(end, _) => Node::Array(ReadItems { read: Read { place: self.place + 1, ..self }, end: end as usize }),
+            Thing::Array(end, _) => {
+                Node::Array(ReadItems { read: Read { place: self.place + 1, ..self }, end: end as usize })
+            }
             thing @ Thing::Text(..) => Node::Leaf(Leaf::Text(self.tape.string(thing, self.text))),
             Thing::Other(other) => match &self.tape.others.as_slice()[other as usize] {
                 Value::Text(text) => Node::Leaf(Leaf::Text(text.as_str())),

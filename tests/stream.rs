@@ -114,6 +114,77 @@ fn each_case_encrypts_to_a_text_that_opens_to_it() {
     }
 }
 
+/// Plaintext to encrypted text by way of a tree.
+fn by_way_of_a_tree(plain: &[u8], options: &EncryptOptions, format: Format) -> Result<String> {
+    Document::with_options(format.parse(plain)?, &recipients(&["alice"]), options)?.encrypt_to_text()
+}
+
+/// Each line with what is new each time, and as long as it was, left out.
+fn shape(text: &[u8]) -> Vec<String> {
+    let lines = std::str::from_utf8(text).unwrap().lines();
+    lines.map(|line| line.split("ENC[").next().unwrap().to_owned() + &line.len().to_string()).collect()
+}
+
+#[test]
+fn each_case_encrypts_without_a_tree_as_with_one() {
+    let mut files = 0;
+    for case in cases() {
+        let options = case.options();
+        let with_tree = outcome(by_way_of_a_tree(&case.plain, &options, case.format));
+        let without = outcome(options.encrypt_bytes(&case.plain, &recipients(&["alice"])));
+        if let (Ok(text), Ok(expected)) = (&without, &with_tree) {
+            // The time, and what age makes of a data key, are as long as they happen to be.
+            let is_new = |line: &String| line.contains("\"lastmodified\": ") || line.contains("\"enc\": ");
+            let of = |text: &[u8]| shape(text).into_iter().filter(|line| !is_new(line)).collect::<Vec<_>>();
+            assert_eq!(of(text), of(expected), "{}", case.name);
+            let opened = EncryptedDocument::parse(text).unwrap().decrypt(&identities("alice")).unwrap();
+            let two_steps = EncryptedDocument::parse(expected).unwrap().decrypt(&identities("alice")).unwrap();
+            assert_eq!(opened.tree(), two_steps.tree(), "{}", case.name);
+            files += 1;
+        } else {
+            assert_eq!(without, with_tree, "{}", case.name);
+        }
+    }
+    assert!(files > 100, "{files}");
+}
+
+#[test]
+fn what_cannot_be_encrypted_is_refused_without_a_tree_as_with_one() {
+    let many = |last: &str| {
+        format!("{{{}, {last}: 1}}", (0..40).map(|n| format!("\"k{n}\": {n}")).collect::<Vec<_>>().join(","))
+    };
+    let texts = [
+        String::new(),
+        "[1]".into(),
+        "{\"a\": 1,}".into(),
+        "\u{feff}{}".into(),
+        "{\"a\": 1, \"\\u0061\": 2}".into(),
+        "{\"a\": {\"b\": 1, \"c\": {}, \"b\": 2}}".into(),
+        many("\"k3\""),
+        many("\"k39\""),
+        many("\"\\u006b17\""),
+        many("\"k40\""),
+        "{\"a\": [1, 1e400]}".into(),
+        "{\"a\": \"\\ud800\"}".into(),
+        "{\"sops\": 1}".into(),
+        "{\"a\": 1, \"s\\u006fps\": {\"x\": 1}}".into(),
+        format!("{{\"{}\": \"x\"}}", "k".repeat(70_000)),
+        format!("{{\"a\": {}{}}}", "[".repeat(200), "]".repeat(200)),
+    ];
+    for rule in [Rule::default(), Rule::encrypted_suffix("")] {
+        for text in &texts {
+            let options = EncryptOptions::new().rule(rule.clone());
+            let with_tree = by_way_of_a_tree(text.as_bytes(), &options, Format::Json).map(|_| "");
+            let without = options.encrypt_bytes(text.as_bytes(), &recipients(&["alice"])).map(|_| "");
+            assert_eq!(outcome(without), outcome(with_tree), "{text:.100}");
+        }
+    }
+    let options = EncryptOptions::new();
+    assert!(options.encrypt_bytes(many("\"k40\"").as_bytes(), &recipients(&["alice"])).is_ok());
+    let error = options.encrypt_bytes(b"{\"a\": \"\xff\"}", &recipients(&["alice"])).unwrap_err();
+    assert_eq!(error.kind(), sopskit::ErrorKind::NotUtf8);
+}
+
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -147,7 +218,10 @@ proptest! {
         let opened = sealed.decrypt(&identities("alice")).unwrap();
         let plain = sealed.decrypt_to_bytes(&identities("alice"), Format::Json, Indent::Tab).unwrap();
         prop_assert_eq!(&*plain, &*document.to_bytes(Format::Json).unwrap());
-        prop_assert_eq!(opened.to_bytes(Format::Json).unwrap(), plain);
+        prop_assert_eq!(opened.to_bytes(Format::Json).unwrap(), plain.clone());
+        let again = EncryptOptions::new().encrypt_bytes(&plain, &recipients(&["alice"])).unwrap();
+        let again = EncryptedDocument::parse(again.as_bytes()).unwrap();
+        prop_assert_eq!(again.decrypt_to_bytes(&identities("alice"), Format::Json, Indent::Tab).unwrap(), plain);
         prop_assert_eq!(stable(&opened.encrypt_to_text().unwrap()), stable(&text));
     }
 }
@@ -171,6 +245,11 @@ fn a_large_document_goes_both_ways() {
     assert_eq!(plain, document.to_bytes(Format::Json).unwrap());
     assert_eq!(plain, sealed.decrypt(&identities("alice")).unwrap().to_bytes(Format::Json).unwrap());
     assert_eq!(sealed.to_string(), text);
+    let again = EncryptOptions::new().encrypt_bytes(&plain, &recipients(&["alice"])).unwrap();
+    assert_eq!(
+        EncryptedDocument::parse(again.as_bytes()).unwrap().decrypt(&identities("alice")).unwrap().tree(),
+        document.tree()
+    );
 }
 
 #[test]

@@ -200,12 +200,25 @@ impl EncryptOptions {
     /// # Errors
     /// As [`Format::parse`] and [`encrypt`](Self::encrypt).
     pub fn encrypt_bytes(&self, plain: &[u8], recipients: &Recipients) -> Result<String> {
-        on_wiped_stack(|| self.seal_bytes(plain, recipients))
+        self.encrypt_bytes_with(plain, recipients, &NoService)
     }
 
-    fn seal_bytes(&self, plain: &[u8], recipients: &Recipients) -> Result<String> {
+    /// As [`encrypt_bytes`](Self::encrypt_bytes), with a key service that wraps for master keys that are not of age.
+    ///
+    /// # Errors
+    /// As [`Format::parse`] and [`encrypt_with`](Self::encrypt_with).
+    pub fn encrypt_bytes_with(
+        &self,
+        plain: &[u8],
+        recipients: &Recipients,
+        service: &dyn KeyService,
+    ) -> Result<String> {
+        on_wiped_stack(|| self.seal_bytes(plain, recipients, service))
+    }
+
+    fn seal_bytes(&self, plain: &[u8], recipients: &Recipients, service: &dyn KeyService) -> Result<String> {
         if self.format != Format::Json {
-            return Document::with_options(self.format.parse(plain)?, recipients, self)?.seal_to_text();
+            return Document::with_key_service(self.format.parse(plain)?, recipients, self, service)?.seal_to_text();
         }
         let text = json::text_of(plain)?;
         let tape = json::read(text, leaf::sealed_length)?;
@@ -213,7 +226,7 @@ impl EncryptOptions {
         if members.clone().any(|(key, _)| key == SOPS) {
             return Err(Error::new(ErrorKind::AlreadyEncrypted));
         }
-        let (data_key, metadata) = self.begin(recipients, &NoService)?;
+        let (data_key, metadata) = self.begin(recipients, service)?;
         let room = Room { length: Some(tape.measure(self.indent)), indent: self.indent, behind: 0 };
         seal::<json::Read<'_>>(members, metadata, &data_key, room, true)
     }

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use self::tape::{Planting, Tape, Thing};
 use crate::error::{Error, ErrorKind, Position, Result};
-use crate::secret::{Bytes, Shared, Text};
+use crate::secret::{Bytes, Shared};
 use crate::tree::{MAX_DEPTH, Map, Value};
 
 pub(crate) use tape::{Members, Read};
@@ -31,7 +31,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Map> {
     let text = text_of(bytes)?;
     let tape = read(text, str::len)?;
     let copy = Shared::from(Zeroizing::new(text.to_owned()));
-    Ok(Planting::new(Some((&copy, Text::part)), false).map(tape.root(text).members_without(None)))
+    Ok(Planting::secret(&copy).map(tape.root(text).members_without(None)))
 }
 
 /// Any one value that `bytes` spell.
@@ -44,7 +44,7 @@ pub(crate) fn parse_value(bytes: &[u8]) -> Result<Value> {
     }
     reader.value()?;
     reader.end()?;
-    Ok(Planting::new(None, false).value(reader.tape.root(text)))
+    Ok(Planting::apart().value(reader.tape.root(text)))
 }
 
 /// What stands in a text that spells an object, of which each text will be written as one of the length that `of_text` says.
@@ -118,17 +118,13 @@ impl Sealed {
 
     /// The same as a tree, whose strings are parts of the text.
     pub(crate) fn tree(&self, without: &str) -> Map {
-        self.planting().map(self.members(without))
+        Planting::public(&self.text).map(self.members(without))
     }
 
     /// The member called `key`.
     pub(crate) fn member(&self, key: &str) -> Option<Value> {
         let mut members = self.tape.root(&self.text).members_without(None);
-        Some(self.planting().value(members.find(|member| member.0 == key)?.1))
-    }
-
-    fn planting(&self) -> Planting<'_> {
-        Planting::new(Some((&self.text, Text::public)), true)
+        Some(Planting::public(&self.text).value(members.find(|member| member.0 == key)?.1))
     }
 }
 

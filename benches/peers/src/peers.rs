@@ -8,7 +8,7 @@ use rops::file::builder::RopsFileBuilder;
 use rops::file::format::{FileFormat as _, JsonFileFormat};
 use rops::file::state::EncryptedFile;
 use rops::integration::{AgeIntegration, Integration};
-use sopskit::{Bytes, Document, EncryptOptions, EncryptedDocument, Format, Identities, Indent, Recipients};
+use sopskit::{Bytes, EncryptOptions, EncryptedDocument, Format, Identities, Indent, Recipients};
 
 /// Where rops looks for its keys.
 pub(crate) const KEY: &str = "ROPS_AGE";
@@ -59,11 +59,8 @@ impl Peer for Sopskit {
     }
 
     fn encrypt(&self, plain: &[u8]) -> Result<Output, String> {
-        let encrypt = || {
-            let tree = Format::Json.parse(plain)?;
-            Document::with_options(tree, &self.recipients, &EncryptOptions::new())?.encrypt_to_text()
-        };
-        encrypt().map(|text| Box::new(text) as Output).map_err(|error| chain(&error))
+        let text = EncryptOptions::new().encrypt_bytes(plain, &self.recipients);
+        text.map(|text| Box::new(text) as Output).map_err(|error| chain(&error))
     }
 
     fn decrypt(&self, sealed: Vec<u8>) -> Result<Output, String> {

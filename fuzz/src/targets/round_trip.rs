@@ -35,7 +35,26 @@ fn run(u: &mut Unstructured<'_>, rest: &[u8]) -> arbitrary::Result<()> {
         },
     };
     check(&tree, second, &recipients, &options, rest.len());
+    if form != 0 {
+        let format = if form == 1 { Format::Binary } else { Format::Json };
+        check_bytes(rest, tree, &recipients, &options.format(format));
+    }
     Ok(())
+}
+
+/// Sealed without a tree it is the same as with one.
+fn check_bytes(plain: &[u8], tree: Map, recipients: &Recipients, options: &EncryptOptions) {
+    let open = |text: &str| {
+        let sealed = EncryptedDocument::parse(text.as_bytes()).expect("what was sealed can be read");
+        sealed.decrypt(&ClearKeys).expect("what was sealed opens")
+    };
+    let with_tree = Document::with_key_service(tree, recipients, options, &ClearKeys)
+        .and_then(|document| Ok(open(&document.encrypt_to_text()?)));
+    let without = options.encrypt_bytes_with(plain, recipients, &ClearKeys).map(|text| open(&text));
+    if let (Ok(one), Ok(other)) = (&with_tree, &without) {
+        assert!(one.tree() == other.tree(), "another tree");
+    }
+    assert_same(&with_tree.map(drop), &without.map(drop), "encrypt_bytes");
 }
 
 /// A wider one is not kept when a file is read.

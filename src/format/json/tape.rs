@@ -1,5 +1,7 @@
-//! What was read, without a tree: where each thing stands in the text, one behind the other. It takes a tenth of the memory of a tree, and half of the time. A tree is made
-//! of it where one is wanted.
+//! What was read, without a tree: where each thing stands in the text, one behind the other, in 12 bytes each. A tree is made of it where one is wanted; to
+//! write a document in its other form, none is.
+
+use std::borrow::Cow;
 
 use super::Indent;
 use crate::error::{Error, ErrorKind, Result};
@@ -66,9 +68,9 @@ impl Tape {
     }
 
     /// Puts a string: one that stands as it is at `start` of the text, or what it was made to.
-    pub(super) fn put_string(&mut self, string: std::borrow::Cow<'_, str>, start: usize, is_key: bool) -> Thing {
+    pub(super) fn put_string(&mut self, string: Cow<'_, str>, start: usize, is_key: bool) -> Thing {
         let near = || Some((u32::try_from(start).ok()?, u32::try_from(string.len()).ok()?));
-        let place = if let std::borrow::Cow::Borrowed(_) = string { near() } else { None };
+        let place = if let Cow::Borrowed(_) = string { near() } else { None };
         let thing = match (place, is_key) {
             (Some((start, length)), true) => Thing::Key(start, length),
             (Some((start, length)), false) => Thing::Text(start, length),
@@ -243,8 +245,9 @@ impl<'t> Iterator for ReadItems<'t> {
 
 /// Makes trees of what was read. Strings are parts of one copy of the text.
 pub(super) struct Planting<'t> {
-    /// The copy, and what is made of a part of it.
-    copy: Option<(&'t Shared, fn(Shared) -> Text)>,
+    copy: Option<&'t Shared>,
+    /// What is made of a part of it.
+    make: fn(Shared) -> Text,
     /// Whether keys are such parts too. Not where it holds secrets: keys are shared with the encrypted document, and would keep it in memory.
     shares_keys: bool,
     /// Keys that were met of late: many objects have the same ones.
@@ -252,17 +255,26 @@ pub(super) struct Planting<'t> {
 }
 
 impl<'t> Planting<'t> {
-    pub(super) fn new(copy: Option<(&'t Shared, fn(Shared) -> Text)>, shares_keys: bool) -> Self {
-        Planting { copy, shares_keys, keys: Vec::new() }
+    /// Of an encrypted file.
+    pub(super) fn public(text: &'t Shared) -> Self {
+        Planting { copy: Some(text), make: Text::public, shares_keys: true, keys: Vec::new() }
+    }
+
+    /// Of plaintext, of which there is a copy.
+    pub(super) fn secret(text: &'t Shared) -> Self {
+        Planting { copy: Some(text), make: Text::part, shares_keys: false, keys: Vec::new() }
+    }
+
+    /// Each string in memory of its own.
+    pub(super) fn apart() -> Self {
+        Planting { copy: None, make: Text::part, shares_keys: false, keys: Vec::new() }
     }
 
     pub(super) fn map(&mut self, members: Members<'_>) -> Map {
         let mut map = Map::with_capacity(members.count);
         for (key, value) in members {
-            let key_thing = value.tape.things[value.place - 1];
-            let key = self.key(key_thing, key);
-            let value = self.value(value);
-            map.push(key, value);
+            let key = self.key(value.tape.things[value.place - 1], key);
+            map.push(key, self.value(value));
         }
         map
     }
@@ -276,13 +288,10 @@ impl<'t> Planting<'t> {
                 items.for_each(|item| made.push(self.value(item)));
                 Value::Array(made.finish())
             }
-            thing @ Thing::Text(start, length) => Value::Text(match self.copy {
-                Some((copy, make)) => match copy.part(start as usize, length as usize) {
-                    Some(part) => make(part),
-                    None => make(Shared::from(value.tape.string(thing, value.text))),
-                },
-                None => Text::from(value.tape.string(thing, value.text)),
-            }),
+            thing @ Thing::Text(start, length) => {
+                let part = self.copy.and_then(|copy| copy.part(start as usize, length as usize));
+                Value::Text(part.map_or_else(|| Text::from(value.tape.string(thing, value.text)), self.make))
+            }
             Thing::Other(other) => value.tape.others.as_slice()[other as usize].clone(),
             Thing::True => Value::Bool(true),
             Thing::False => Value::Bool(false),
@@ -291,7 +300,7 @@ impl<'t> Planting<'t> {
     }
 
     fn key(&mut self, thing: Thing, key: &str) -> Shared {
-        if let (true, Thing::Key(start, length), Some((copy, _))) = (self.shares_keys, thing, self.copy) {
+        if let (true, Thing::Key(start, length), Some(copy)) = (self.shares_keys, thing, self.copy) {
             if let Some(part) = copy.part(start as usize, length as usize) {
                 return part;
             }

@@ -66,11 +66,12 @@ pub(super) fn walk<'t, T: Tree<'t>, L: Fork>(
     leaves: &mut L,
     room: Room,
 ) -> Result<()> {
+    let measure = || write::measure_with::<T>(members.clone(), room.indent, L::LENGTH_OF);
+    let room = || room.length.unwrap_or_else(measure) + room.behind;
     #[cfg(feature = "parallel")]
-    if super::parallel::walk::<T, L>(members.clone(), rule, leaves, room.behind).is_some() {
+    if super::parallel::walk::<T, L>(members.clone(), rule, leaves, room).is_some() {
         return Ok(());
     }
-    let measure = || write::measure_with::<T>(members.clone(), room.indent, L::LENGTH_OF);
-    leaves.writer().reserve(room.length.unwrap_or_else(measure) + room.behind);
+    leaves.writer().reserve(room());
     walk::walk::<T>(members, rule, leaves)
 }

@@ -1,4 +1,4 @@
-//! A large document on all cores: in pieces, each with a text of its own, that are put one behind the other; the MAC is made of them as they come.
+//! A large document on all cores: in pieces, each with a text of its own, that are put one behind the other as they come; so is the MAC made of them.
 //!
 //! What comes out is what one thread makes of the same nonces. Whatever goes wrong is left to one thread, which then tells the first place.
 
@@ -10,14 +10,13 @@ use std::sync::mpsc::channel;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
-use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::leaves::{Leaves, lead};
 use crate::format::json::write::{Outer, Writer};
 use crate::mac::Mac;
 use crate::rules::Rule;
-use crate::secret::{Wiped, on_wiped_stack};
+use crate::secret::on_wiped_stack;
 use crate::tree::nodes::Tree;
 use crate::walk::{Part, Piece, split, weighs};
 
@@ -26,7 +25,7 @@ const WEIGHT: usize = 64 * 1024;
 /// A document that weighs less is not worth the threads.
 const LEAST: usize = 512 * 1024;
 
-/// The threads of this crate: as many as there are cores. `None` where there is but one core or no thread can be started, and for a caller that is a thread of
+/// The threads of this crate: with the caller's as many as there are cores. `None` where there is but one core or no thread can be started, and for a caller that is a thread of
 /// any pool of rayon: while it waits it would do other work of its pool, under the locks that it holds.
 fn pool() -> Option<&'static ThreadPool> {
     static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
@@ -35,7 +34,7 @@ fn pool() -> Option<&'static ThreadPool> {
     }
     let start = || {
         let threads = thread::available_parallelism().ok().filter(|threads| threads.get() > 1)?;
-        let builder = ThreadPoolBuilder::new().num_threads(threads.get());
+        let builder = ThreadPoolBuilder::new().num_threads(threads.get() - 1);
         builder.thread_name(|number| format!("sopskit-{number}")).build().ok()
     };
     // By a thread of its own: what is made on a stack takes to the heap, in places that are never filled, what lay there before, as a data key.
@@ -54,46 +53,49 @@ pub(super) trait Fork: Leaves + Send + Sized {
     fn join(&mut self, part: &Self);
 }
 
-/// Writes the members of a document, and leaves `behind` bytes of room, if it is large enough and nothing is wrong with it: else one thread does, and tells the
-/// first place where something is.
+/// Writes the members of a document, for which room is made, if it is large enough and nothing is wrong with it: else one thread does, and tells the first place
+/// where something is.
 pub(super) fn walk<'t, T: Tree<'t>, L: Fork>(
     members: T::Members,
     rule: &Rule,
     leaves: &mut L,
-    behind: usize,
+    room: impl FnOnce() -> usize,
 ) -> Option<()> {
-    weighs::<T>(members.clone(), LEAST).then(|| walk_in_pieces::<T, L>(members, rule, leaves, behind, WEIGHT))?
+    weighs::<T>(members.clone(), LEAST).then(|| walk_in_pieces::<T, L>(members, rule, leaves, room, WEIGHT))?
 }
 
 fn walk_in_pieces<'t, T: Tree<'t>, L: Fork>(
     members: T::Members,
     rule: &Rule,
     leaves: &mut L,
-    behind: usize,
+    room: impl FnOnce() -> usize,
     weight: usize,
 ) -> Option<()> {
     let pool = pool()?;
     let parts = split::<T>(members, rule, weight)?;
     let mut spine = Spine::of(leaves.writer());
     let pieces: Vec<_> = parts.iter().filter_map(|part| spine.pass(part, leaves)).collect();
-    let mut mac = leaves.mac().clone();
-    let done = write_all(pool, pieces, rule, &mut mac)?;
-    done.iter().for_each(|fork| leaves.join(fork));
-    *leaves.mac() = mac;
-    let texts = done.into_iter().map(|mut fork| std::mem::take(fork.writer().written())).collect();
-    spine.assemble(pool, texts, leaves.writer(), behind);
+    leaves.writer().reserve(room());
+    let (start, mac) = (leaves.writer().written().len(), leaves.mac().clone());
+    if write_all(pool, pieces, rule, Gathering::of(leaves, spine)).is_none() {
+        leaves.writer().written().truncate(start);
+        *leaves.mac() = mac;
+        return None;
+    }
+    leaves.writer().pass();
     Some(())
 }
 
-/// All pieces, written, in order; what they kept is added to the MAC as they come. `None` where one could not be written.
+/// Writes all pieces. `None` where one could not be written.
 ///
-/// This thread takes pieces like all others, so that it never waits for one that nobody has begun: there may be no other thread that is free.
+/// This thread takes pieces like all others, so that it never waits for one that nobody has begun: there may be no other thread that is free. And it need not
+/// be woken at the end, which takes as long as a piece.
 fn write_all<'t, T: Tree<'t>, L: Fork>(
     pool: &ThreadPool,
     pieces: Vec<(L, &Piece<'t, T>)>,
     rule: &Rule,
-    mac: &mut Mac,
-) -> Option<Vec<L>> {
+    mut gathering: Gathering<'_, L>,
+) -> Option<()> {
     let count = pieces.len();
     let queue = Mutex::new(pieces.into_iter().enumerate());
     let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -103,11 +105,9 @@ fn write_all<'t, T: Tree<'t>, L: Fork>(
         (place, is_written.unwrap_or_default().then_some(fork))
     };
     let (take, write) = (&take, &write);
-    let waiting = (0..count).map(|_| None).collect();
-    let mut gathering = Gathering { mac, done: Vec::with_capacity(count), waiting };
-    pool.scope(|scope| {
+    pool.in_place_scope(|scope| {
         let (sender, receiver) = channel();
-        for _ in 1..pool.current_num_threads().min(count) {
+        for _ in 0..pool.current_num_threads().min(count.saturating_sub(1)) {
             let sender = sender.clone();
             scope.spawn(move |_| while take().map(write).is_some_and(|written| sender.send(written).is_ok()) {});
         }
@@ -115,34 +115,54 @@ fn write_all<'t, T: Tree<'t>, L: Fork>(
         loop {
             let written = match take().map(write) {
                 Some(written) => written,
-                None if gathering.done.len() == count => return Some(()),
+                None if gathering.is_complete() => return Some(()),
                 None => receiver.recv().ok()?,
             };
             // When nobody receives any more, the others stop too.
             gathering.add(written)?;
             receiver.try_iter().try_for_each(|written| gathering.add(written))?;
         }
-    })?;
-    Some(gathering.done)
+    })
 }
 
-/// The pieces in order.
-struct Gathering<'m, L> {
-    mac: &'m mut Mac,
-    done: Vec<L>,
+/// Puts the pieces one behind the other, in order, as they come.
+struct Gathering<'l, L> {
+    leaves: &'l mut L,
+    spine: Spine,
+    /// How many have been put.
+    done: usize,
     /// Those that wait for one in front of them, at their places.
     waiting: Vec<Option<L>>,
 }
 
-impl<L: Fork> Gathering<'_, L> {
+impl<'l, L: Fork> Gathering<'l, L> {
+    fn of(leaves: &'l mut L, spine: Spine) -> Self {
+        let waiting = spine.pieces.iter().map(|_| None).collect();
+        Gathering { leaves, spine, done: 0, waiting }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.done == self.waiting.len()
+    }
+
     fn add(&mut self, (place, fork): (usize, Option<L>)) -> Option<()> {
         self.waiting[place] = Some(fork?);
-        while let Some(mut fork) = self.waiting.get_mut(self.done.len()).and_then(Option::take) {
-            self.mac.add_bytes(&fork.mac().take_kept());
-            self.done.push(fork);
+        while let Some(mut fork) = self.waiting.get_mut(self.done).and_then(Option::take) {
+            put(self.leaves, self.spine.between(self.done));
+            put(self.leaves, fork.writer().written());
+            self.leaves.mac().add_bytes(&fork.mac().take_kept());
+            self.leaves.join(&fork);
+            self.done += 1;
+            if self.is_complete() {
+                put(self.leaves, self.spine.between(self.done));
+            }
         }
         Some(())
     }
+}
+
+fn put<L: Fork>(leaves: &mut L, text: &[u8]) {
+    leaves.writer().room(text.len()).extend_from_slice(text);
 }
 
 /// Whether all of the piece could be written, and something, if it is the first item of a list: what is behind it is written as if it were not the first.
@@ -194,31 +214,10 @@ impl Spine {
         None
     }
 
-    /// Puts all of it behind what `writer` has written, and leaves room behind it.
-    fn assemble(mut self, pool: &ThreadPool, pieces: Vec<Wiped>, writer: &mut Writer, behind: usize) {
-        let between = std::mem::take(self.writer.written());
-        let before = std::mem::take(writer.written());
-        let mut texts: Vec<&[u8]> = vec![&before];
-        let mut from = 0;
-        for (to, piece) in self.pieces.iter().zip(&pieces) {
-            texts.extend([&between[from..*to], piece.as_slice()]);
-            from = *to;
-        }
-        texts.push(&between[from..]);
-        let length = texts.iter().map(|text| text.len()).sum::<usize>();
-        let mut whole = Wiped::from(vec![0; length + behind]);
-        let mut rest = whole.as_mut_slice();
-        let mut places = Vec::with_capacity(texts.len());
-        for text in &texts {
-            let (place, behind) = std::mem::take(&mut rest).split_at_mut(text.len());
-            places.push(place);
-            rest = behind;
-        }
-        pool.install(|| places.into_par_iter().zip(texts).for_each(|(place, text)| place.copy_from_slice(text)));
-        whole.truncate(length);
-        *writer.written() = whole;
-        writer.pass();
-        // Each piece is wiped.
-        pool.install(|| pieces.into_par_iter().for_each(drop));
+    /// What stands in front of a piece, and behind the last one.
+    fn between(&mut self, piece: usize) -> &[u8] {
+        let from = piece.checked_sub(1).and_then(|before| self.pieces.get(before)).copied().unwrap_or_default();
+        let text = self.writer.written();
+        &text[from..self.pieces.get(piece).copied().unwrap_or(text.len())]
     }
 }

@@ -5,8 +5,8 @@ use std::ops::{Deref, DerefMut};
 /// How much of the stack is wiped, in bytes. What lies deeper, as of a tree of hundreds of levels, stays.
 const STACK: usize = 16 * 1024;
 
-/// Does some work, and then overwrites the part of the stack that it used: keys, blocks of ciphers and what was moved lie there until something else does. What
-/// the compiler keeps elsewhere is not in its reach.
+/// Does some work, and then overwrites the part of the stack that it used: keys, blocks of ciphers and what was moved lie there until something else does, and
+/// go to the heap with the next thing that is made there and has places which are never filled. What the compiler keeps elsewhere is not in its reach.
 #[inline]
 pub(crate) fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
     let answer = below(work);

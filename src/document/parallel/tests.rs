@@ -33,7 +33,7 @@ fn both(document: &Document, weight: usize) -> (Vec<[String; 2]>, bool) {
         let outer = sealing.writer().open("{");
         let members = Members::of(&document.tree, Some(&document.sealed));
         if by_pieces {
-            is_cut = walk_in_pieces::<Beside<'_>, _>(members.clone(), rule, &mut sealing, 9, weight).is_some();
+            is_cut = walk_in_pieces::<Beside<'_>, _>(members.clone(), rule, &mut sealing, || 9, weight).is_some();
         }
         if !by_pieces || !is_cut {
             walk::walk::<Beside<'_>>(members, rule, &mut sealing).unwrap();

@@ -58,8 +58,7 @@ pub fn read_file(path: impl AsRef<Path>) -> Result<Bytes> {
     let path = path.as_ref();
     let read = || {
         let file = File::open(path)?;
-        let length = file.metadata()?.len();
-        read_wiped(file, usize::try_from(length).unwrap_or_default())
+        read_whole(&file, &file.metadata()?)
     };
     read().map_err(|error| Error::io(ErrorKind::Read, path, error))
 }
@@ -68,20 +67,29 @@ pub fn read_file(path: impl AsRef<Path>) -> Result<Bytes> {
 pub(crate) fn read_at_most(path: &Path, limit: usize) -> Result<Bytes> {
     let read = || {
         let file = File::open(path)?;
-        let length = file.metadata()?.len();
-        read_limited(&file, length, limit)
+        read_limited(&file, &file.metadata()?, limit)
     };
     read().map_err(|error| Error::io(ErrorKind::Read, path, error))
 }
 
-/// Reads a file that says that it has `length` bytes, and must not have more than `limit`.
-fn read_limited(file: &File, length: u64, limit: usize) -> io::Result<Bytes> {
-    let room = usize::try_from(length).unwrap_or(usize::MAX).min(limit);
-    let bytes = read_wiped(file.take(limit as u64 + 1), room)?;
+/// Reads a file, of which this is known, to the end.
+fn read_whole(file: &File, about: &Metadata) -> io::Result<Bytes> {
+    read_expecting(file, usize::try_from(about.len()).unwrap_or_default(), about.is_file())
+}
+
+/// As [`read_whole`], of a file that must not have more than `limit` bytes.
+fn read_limited(file: &File, about: &Metadata, limit: usize) -> io::Result<Bytes> {
+    let bytes = read_start(file, about, limit + 1)?;
     if bytes.len() > limit {
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it is longer than {limit} bytes")));
     }
     Ok(bytes)
+}
+
+/// As [`read_whole`], but at most so many bytes from the start.
+fn read_start(file: &File, about: &Metadata, limit: usize) -> io::Result<Bytes> {
+    let room = usize::try_from(about.len()).unwrap_or(usize::MAX).min(limit);
+    read_expecting(file.take(limit as u64), room, about.is_file())
 }
 
 /// Reads to the end, as from standard input, into memory that is wiped on drop.
@@ -99,7 +107,13 @@ pub fn read_from(reader: impl Read) -> Result<Bytes> {
 }
 
 /// Reads to the end. Where the room does not suffice the bytes move, and the old place is wiped.
-pub(crate) fn read_wiped(mut reader: impl Read, room: usize) -> io::Result<Bytes> {
+pub(crate) fn read_wiped(reader: impl Read, room: usize) -> io::Result<Bytes> {
+    read_expecting(reader, room, false)
+}
+
+/// As [`read_wiped`]. Where the length is known (a regular file that says how long it is), a read that finds just that much in more room has found the end
+/// too: one call to the system less. Either sign alone could deceive: a file grows, and some file systems give a part.
+fn read_expecting(mut reader: impl Read, room: usize, is_known: bool) -> io::Result<Bytes> {
     // One more than expected, so that the end is found without a move.
     let mut bytes = Zeroizing::new(vec![0; room + 1]);
     let mut length = 0;
@@ -111,7 +125,12 @@ pub(crate) fn read_wiped(mut reader: impl Read, room: usize) -> io::Result<Bytes
         }
         match reader.read(&mut bytes[length..]) {
             Ok(0) => break,
-            Ok(read) => length += read,
+            Ok(read) => {
+                length += read;
+                if is_known && length == room {
+                    break;
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use fs4::{FileExt, TryLockError};
 use rand::Rng as _;
 
-use super::{Links, open_at_once, read_wiped, temporary};
+use super::{Links, open_at_once, read_whole, temporary};
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Bytes;
 
@@ -36,10 +36,10 @@ impl Locked {
     pub(crate) fn open(path: &Path, wait: Duration) -> Result<Self> {
         let unreadable = |error| Error::io(ErrorKind::Read, path, error);
         let (target, file) = wait_for(path, wait, || attempt(path).map_err(unreadable))?;
-        let length = file.metadata().map_err(unreadable)?.len();
+        let about = file.metadata().map_err(unreadable)?;
         let read = || {
             may_fail!(Read);
-            read_wiped(&file, usize::try_from(length).unwrap_or_default())
+            read_whole(&file, &about)
         };
         let content = read().map_err(unreadable)?;
         Ok(Locked { path: path.to_owned(), target, content, _file: file })
@@ -63,7 +63,7 @@ impl Locked {
             // Something else can be there by now.
             let (file, about) = open_at_once(&self.target, OpenOptions::new().read(true), Links::Refuse)?;
             match about.is_file() {
-                true => read_wiped(&file, usize::try_from(about.len()).unwrap_or_default()).map(Some),
+                true => read_whole(&file, &about).map(Some),
                 false => Ok(None),
             }
         };

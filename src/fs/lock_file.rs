@@ -1,15 +1,15 @@
 //! A lock that lies in a file of its own, for files that do not always exist.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Links, is_at, lock, no_regular_file, open_at_once};
+use super::{Links, is_at, lock, no_regular_file, open_at_once, read_start};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The longest note that is read, in bytes.
-const MAX_NOTE: u64 = 1024;
+const MAX_NOTE: usize = 1024;
 
 /// A lock file that this process holds. It can bear a note, which readers need no lock for.
 pub(crate) struct LockFile {
@@ -29,9 +29,8 @@ impl LockFile {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut attempt = || {
             may_fail!(OpenLock);
-            let file = open(path, &mut options)?;
-            #[cfg(unix)]
-            keep_open_to_owner(&file)?;
+            let (file, about) = open(path, &mut options)?;
+            keep_open_to_owner(&file, &about);
             Ok(lock::try_lock(&file, path)?.then_some(file))
         };
         let unwritable = |error| Error::io(ErrorKind::Write, path, error);
@@ -68,15 +67,18 @@ impl LockFile {
     }
 }
 
+/// Elsewhere there is no umask.
+#[cfg(not(unix))]
+fn keep_open_to_owner(_: &File, _: &Metadata) {}
+
 /// Gives a lock file back what the umask took: without it its owner could not open it the next time.
 #[cfg(unix)]
-fn keep_open_to_owner(file: &File) -> io::Result<()> {
+fn keep_open_to_owner(file: &File, about: &Metadata) {
     use std::os::unix::fs::PermissionsExt as _;
-    if file.metadata()?.permissions().mode() & 0o600 != 0o600 {
+    if about.permissions().mode() & 0o600 != 0o600 {
         // It is open, and can be locked, also where its mode cannot be changed: on a file system that has none.
         let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
     }
-    Ok(())
 }
 
 /// The note of a lock file; `None` without file or note, and for what is no text.
@@ -85,9 +87,9 @@ fn keep_open_to_owner(file: &File) -> io::Result<()> {
 /// [`ErrorKind::Read`].
 pub(crate) fn read_note(path: &Path) -> Result<Option<String>> {
     let read = || -> io::Result<_> {
-        let mut note = Vec::new();
-        open(path, OpenOptions::new().read(true))?.take(MAX_NOTE).read_to_end(&mut note)?;
-        Ok(String::from_utf8(note).ok().filter(|note| !note.is_empty()))
+        let (file, about) = open(path, OpenOptions::new().read(true))?;
+        let note = read_start(&file, &about, MAX_NOTE)?.into_text();
+        Ok(note.ok().filter(|note| !note.is_empty()).map(|note| note.as_str().to_owned()))
     };
     match read() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -96,9 +98,9 @@ pub(crate) fn read_note(path: &Path) -> Result<Option<String>> {
 }
 
 /// Opens a regular file, and nothing else.
-fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+fn open(path: &Path, options: &mut OpenOptions) -> io::Result<(File, Metadata)> {
     match open_at_once(path, options, Links::Refuse)? {
-        (file, about) if about.is_file() => Ok(file),
+        (file, about) if about.is_file() => Ok((file, about)),
         _ => Err(no_regular_file()),
     }
 }

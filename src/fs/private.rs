@@ -35,7 +35,7 @@ impl PrivateFile {
                 return Err(no_regular_file());
             }
             may_fail!(Read);
-            let bytes = read_limited(&file, about.len(), limit)?;
+            let bytes = read_limited(&file, &about, limit)?;
             Ok((file, bytes, about))
         };
         match read() {

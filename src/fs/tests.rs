@@ -4,6 +4,7 @@ mod operations;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
@@ -55,6 +56,43 @@ fn assert_works_again(operation: &Operation, place: &Place) {
     (operation.run)(place).unwrap_or_else(|error| panic!("{}, the second time: {error}", operation.name));
     assert!((operation.is_done)(place), "{}", operation.name);
     assert!(!snapshot(place.folder()).keys().any(|path| is_temporary(path)), "{}", operation.name);
+}
+
+/// Gives at most so many bytes a read, and counts the reads.
+struct Portions<'a> {
+    rest: &'a [u8],
+    most: usize,
+    reads: usize,
+}
+
+impl io::Read for Portions<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        self.reads += 1;
+        let most = room.len().min(self.most);
+        self.rest.read(&mut room[..most])
+    }
+}
+
+#[test]
+fn a_read_is_the_last_only_where_length_and_shortness_agree() {
+    let content = [7; 100];
+    for (expected, is_known, most, reads) in [
+        (100, true, usize::MAX, 1),
+        (100, false, usize::MAX, 2),
+        // In parts, as some file systems give it.
+        (100, true, 60, 2),
+        // It grew, it shrank, or it does not say how long it is.
+        (60, true, usize::MAX, 3),
+        (99, true, usize::MAX, 2),
+        (101, true, usize::MAX, 2),
+        (0, true, usize::MAX, 3),
+        // So much for the moment: more can come through a pipe.
+        (60, false, 60, 4),
+    ] {
+        let mut reader = Portions { rest: &content, most, reads: 0 };
+        let bytes = super::read_expecting(&mut reader, expected, is_known).unwrap();
+        assert_eq!((bytes.len(), reader.reads), (100, reads), "{expected} {is_known} {most}");
+    }
 }
 
 const NO_ROOM: &[Errno] = &[Errno::NOSPC, Errno::DQUOT, Errno::IO, Errno::FBIG];

@@ -34,7 +34,9 @@ pub(crate) use lock::hold;
 #[cfg(feature = "tokens")]
 pub(crate) use lock_file::{LockFile, read_note};
 #[cfg(feature = "tokens")]
-pub(crate) use private::{PrivateFile, Readers, check_directory, create_directory, rehearse, remove, replace_private};
+pub(crate) use private::{
+    FileId, PrivateFile, Readers, check_directory, create_directory, rehearse, remove, replace_private,
+};
 #[cfg(feature = "doctor")]
 pub(crate) use private::{check_private, set_mode};
 

@@ -220,6 +220,40 @@ fn a_lock_file_that_cannot_be_read_hides_no_other_token() {
 }
 
 #[test]
+fn whose_a_token_is_need_not_be_told_where_no_other_name_can_lead_to_it() {
+    let unreadable = |home: &Home, lock: &str| {
+        fs::remove_file(home.path(lock)).unwrap();
+        fs::create_dir(home.path(lock)).unwrap();
+    };
+    let loads = |storage: &SopsStorage, name| storage.load(name).map(|token| token.is_some()).map_err(|e| e.kind());
+    for (name, lock, is_only_one) in [("git-hub7", ".git-hub7.lock", true), ("git.hub", ".git_hub.lock", false)] {
+        let home = Home::new();
+        let storage = home.sops();
+        for provider in [name, "github"] {
+            storage.save(provider, &token("a")).unwrap();
+            assert_eq!(loads(&storage, provider), Ok(true));
+        }
+        unreadable(&home, lock);
+        assert_eq!(loads(&storage, name), if is_only_one { Ok(true) } else { Err(ErrorKind::Read) });
+        // In another directory of the same name, upper and lower case can be one: it is found out anew.
+        fs::rename(home.tokens(), home.folder.path().join("other")).unwrap();
+        home.sops().save(name, &token("b")).unwrap();
+        unreadable(&home, lock);
+        assert_eq!(loads(&storage, name), Err(ErrorKind::Read));
+    }
+    // As where upper and lower case are one.
+    let home = Home::new();
+    let storage = home.sops();
+    storage.save("github", &token("a")).unwrap();
+    fs::hard_link(home.path("github.token.sops.json"), home.path("GITHUB.TOKEN.SOPS.JSON")).unwrap();
+    assert_eq!(loads(&storage, "github"), Ok(true));
+    home.put(".github.lock", "GitHub");
+    assert_eq!(loads(&storage, "github"), Err(ErrorKind::ProviderTaken));
+    unreadable(&home, ".github.lock");
+    assert_eq!(loads(&storage, "github"), Err(ErrorKind::Read));
+}
+
+#[test]
 fn a_link_that_leads_nowhere_is_an_error_and_not_no_token() {
     let home = Home::new();
     home.put("x", "");

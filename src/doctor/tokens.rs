@@ -19,7 +19,10 @@ impl Doctor {
         let mut findings = Vec::new();
         match fs::check_directory(&directory) {
             Ok(None) => return vec![Finding::good(TOPIC, format!("{}: there are no tokens", directory.display()))],
-            readers => findings.push(privacy(&directory, readers, 0o700)),
+            checked => {
+                let readers = checked.map(|directory| directory.map(|(readers, _)| readers));
+                findings.push(privacy(&directory, readers, 0o700));
+            }
         }
         findings.extend(files(&directory).iter().filter_map(|(path, mode)| {
             let finding = privacy(path, fs::check_private(path), *mode);

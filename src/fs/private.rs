@@ -57,13 +57,35 @@ fn is_link(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink())
 }
 
-/// Looks at a directory in which only this user, or root, may write. `None` where there is none.
+/// Which file or directory something is, as long as it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileId(u64, u64);
+
+impl FileId {
+    /// Where a path leads to. `None` where there is nothing, and where that cannot be told.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        fs::metadata(path).ok().and_then(|about| FileId::known(&about))
+    }
+
+    #[cfg(unix)]
+    fn known(about: &Metadata) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt as _;
+        Some(FileId(about.dev(), about.ino()))
+    }
+
+    #[cfg(not(unix))]
+    fn known(_: &Metadata) -> Option<Self> {
+        None
+    }
+}
+
+/// Looks at a directory in which only this user, or root, may write: who can read it, and which one it is. `None` where there is none.
 ///
 /// # Errors
 /// [`ErrorKind::NotPrivate`], [`ErrorKind::Read`].
-pub(crate) fn check_directory(path: &Path) -> Result<Option<Readers>> {
+pub(crate) fn check_directory(path: &Path) -> Result<Option<(Readers, Option<FileId>)>> {
     match fs::metadata(path) {
-        Ok(about) if about.is_dir() => readers(path, &about).map(Some),
+        Ok(about) if about.is_dir() => Ok(Some((readers(path, &about)?, FileId::known(&about)))),
         Ok(_) => Err(Error::io(ErrorKind::Read, path, io::ErrorKind::NotADirectory.into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io(ErrorKind::Read, path, error)),
@@ -170,9 +192,12 @@ fn readers(path: &Path, about: &Metadata) -> Result<Readers> {
     use std::os::unix::fs::MetadataExt as _;
     let refuse = |why: String| Err(Error::with_detail(ErrorKind::NotPrivate, why).in_file(path));
     let mode = about.mode() & 0o777;
-    let own = rustix::process::geteuid().as_raw();
-    if ![own, 0].contains(&about.uid()) {
-        return refuse(format!("it belongs to user {}, and this is user {own}", about.uid()));
+    // Who this is need not be asked where it is root's.
+    if about.uid() != 0 {
+        let own = rustix::process::geteuid().as_raw();
+        if about.uid() != own {
+            return refuse(format!("it belongs to user {}, and this is user {own}", about.uid()));
+        }
     }
     if mode & 0o022 != 0 {
         let quoted = path.display();

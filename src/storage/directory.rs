@@ -1,9 +1,10 @@
 //! A directory of token files: their names, the lock of each provider, who may write there.
 //!
 //! Beside the tokens lies, for each provider, a lock file `.{stem}.lock`. It bears the provider's name: many names make one stem, and only the first
-//! that was saved may use the file.
+//! that was saved may use the file. Where no other name can lead to a file (see [`namesakes`]), a load does not read it.
 
 mod held;
+mod namesakes;
 
 use std::collections::BTreeSet;
 use std::fs as std_fs;
@@ -13,12 +14,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::held::Held;
+use self::namesakes::Namesakes;
 use super::provider::{Provider, is_stem, stem};
 use super::unsaved::UnsavedToken;
 use super::{Clock, Token, WAIT};
 use crate::document::EncryptedDocument;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::{self, LockFile, PrivateFile, Readers};
+use crate::fs::{self, FileId, LockFile, PrivateFile, Readers};
 use crate::secret::Bytes;
 
 pub(super) const PLAIN: &str = ".token.json";
@@ -70,6 +72,7 @@ pub(super) struct Directory<F> {
     pub(super) clock: Clock,
     /// What somebody was warned of.
     warned: Mutex<BTreeSet<PathBuf>>,
+    namesakes: Namesakes,
 }
 
 impl<F: Form> Directory<F> {
@@ -77,7 +80,16 @@ impl<F: Form> Directory<F> {
         let clock = Box::new(chrono::Utc::now);
         // As the empty path is meant.
         let path = if path.as_os_str().is_empty() { PathBuf::from(".") } else { path };
-        Directory { form, path, suffixes, mode, wait: WAIT, clock, warned: Mutex::default() }
+        Directory {
+            form,
+            path,
+            suffixes,
+            mode,
+            wait: WAIT,
+            clock,
+            warned: Mutex::default(),
+            namesakes: Namesakes::default(),
+        }
     }
 
     pub(super) fn save(&self, provider: &str, token: &Token) -> Result<()> {
@@ -148,22 +160,35 @@ impl<F: Form> Directory<F> {
     /// # Errors
     /// [`ErrorKind::NotPrivate`], [`ErrorKind::ProviderTaken`], [`ErrorKind::Read`].
     pub(super) fn read(&self, provider: &Provider<'_>) -> Result<Option<(PathBuf, Bytes)>> {
-        if !self.check()? {
-            return Ok(None);
-        }
+        let Some(directory) = self.look()? else { return Ok(None) };
+        let may_be_anothers = self.namesakes.may_be(provider, directory);
         // The first once more at the end: a save can have taken the other one away in between.
         for suffix in self.suffixes.iter().chain(&self.suffixes[..1]) {
             let path = self.named(provider.stem(), suffix);
             while let Some(file) = open(&path)? {
-                self.check_owner(provider)?;
-                // Else it was deleted or replaced meanwhile, and whose it was is not known.
-                if file.is_still_at(&path) {
-                    self.warn_of(file.readers, &path);
-                    return Ok(Some((path, file.bytes)));
+                if may_be_anothers && !self.is_of(provider, &file, &path)? {
+                    continue;
                 }
+                self.warn_of(file.readers, &path);
+                return Ok(Some((path, file.bytes)));
             }
         }
         Ok(None)
+    }
+
+    /// Whether an open file is the provider's; it is not known whose it was when it was deleted or replaced meanwhile.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ProviderTaken`], [`ErrorKind::Read`].
+    fn is_of(&self, provider: &Provider<'_>, file: &PrivateFile, path: &Path) -> Result<bool> {
+        self.check_owner(provider)?;
+        // Next time this need not be found out again, if no other name leads here: to read what is in the lock file takes as long as all else with the system.
+        let two_cases = provider.is_only_one_of_stem().then(|| Namesakes::directory_of_two_cases(path)).flatten();
+        let is_of = file.is_still_at(path);
+        if let (true, Some(directory)) = (is_of, two_cases) {
+            self.namesakes.remember(directory);
+        }
+        Ok(is_of)
     }
 
     /// # Errors
@@ -224,11 +249,14 @@ impl<F: Form> Directory<F> {
 
     /// Whether the directory is there, and nobody else can write in it.
     fn check(&self) -> Result<bool> {
-        let readers = fs::check_directory(&self.path)?;
-        if let Some(readers) = readers {
-            self.warn_of(readers, &self.path);
-        }
-        Ok(readers.is_some())
+        self.look().map(|directory| directory.is_some())
+    }
+
+    /// As [`check`](Self::check), and which directory it is, as far as that can be told.
+    fn look(&self) -> Result<Option<Option<FileId>>> {
+        let Some((readers, id)) = fs::check_directory(&self.path)? else { return Ok(None) };
+        self.warn_of(readers, &self.path);
+        Ok(Some(id))
     }
 
     fn warn_of(&self, readers: Readers, path: &Path) {

@@ -52,6 +52,12 @@ impl<'a> Provider<'a> {
     pub(super) fn stem(&self) -> &str {
         &self.stem
     }
+
+    /// Whether no other name makes the names of its files, where those are two that differ in case. Only ASCII counts: how Unicode spells a letter, file systems
+    /// do not agree on.
+    pub(super) fn is_only_one_of_stem(&self) -> bool {
+        self.stem.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-')
+    }
 }
 
 /// Whether the names of files of some provider begin like this.
@@ -116,6 +122,17 @@ mod tests {
         ] {
             let kind = Provider::new(&name).map(drop).map_err(|error| error.kind());
             assert_eq!(kind, if ok { Ok(()) } else { Err(ErrorKind::InvalidProvider) }, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_the_only_one_of_its_stem_where_nothing_was_put_in_place_of_a_character() {
+        let is_only_one = |name: &str| Provider::new(name).unwrap().is_only_one_of_stem();
+        assert!(["github", "GitHub-2", "-", "7"].into_iter().all(is_only_one));
+        assert!(!["git_hub", "git.hub", "_", "łódź", "a b", "\u{212a}"].into_iter().any(is_only_one));
+        // Whatever it is that another character is put in place of: it is none of those that stay.
+        for c in (0..=0x2_ffff).filter_map(char::from_u32).filter(|c| !c.is_ascii_alphanumeric() && *c != '-') {
+            assert!(!is_only_one(&format!("a{c}")), "{c:?}");
         }
     }
 

@@ -132,9 +132,9 @@ impl EncryptedDocument {
     /// [`ErrorKind::MacNotAuthentic`] and [`ErrorKind::MacMismatch`] for the MAC itself.
     pub fn decrypt(&self, keys: &dyn KeyService) -> Result<Document> {
         on_wiped_stack(|| {
-            let (document, mac) = self.open(keys)?;
-            check_mac(&self.metadata, &document.data_key, mac)?;
-            Ok(document)
+            let data_key = keys::unwrap(&self.metadata, keys)?;
+            let tree = self.open_verified(&data_key)?;
+            Ok(self.document(tree, data_key))
         })
     }
 
@@ -146,41 +146,41 @@ impl EncryptedDocument {
     /// # Errors
     /// As [`decrypt`](Self::decrypt), without the three of the MAC.
     pub fn decrypt_ignoring_mac(&self, keys: &dyn KeyService) -> Result<Document> {
-        on_wiped_stack(|| self.open(keys).map(|(document, _)| document))
+        on_wiped_stack(|| {
+            let data_key = keys::unwrap(&self.metadata, keys)?;
+            let (tree, _) = self.open_tree(&Cipher::new(&data_key))?;
+            Ok(self.document(tree, data_key))
+        })
     }
 
-    fn open(&self, keys: &dyn KeyService) -> Result<(Document, Mac)> {
-        self.open_under(keys::unwrap(&self.metadata, keys)?)
-    }
-
-    /// The plaintext of a file that is not needed any more.
+    /// The plaintext of a file that is not needed any more. The caller wipes the stack.
     ///
     /// # Errors
     /// As [`decrypt`](Self::decrypt).
     #[cfg(feature = "tokens")]
     pub(crate) fn decrypt_tree(self, keys: &dyn KeyService) -> Result<Map> {
-        on_wiped_stack(|| {
-            let data_key = keys::unwrap(&self.metadata, keys)?;
-            let (tree, mac) = self.open_tree(&data_key)?;
-            check_mac(&self.metadata, &data_key, mac)?;
-            Ok(tree)
-        })
+        self.open_verified(&keys::unwrap(&self.metadata, keys)?)
     }
 
-    fn open_tree(&self, data_key: &DataKey) -> Result<(Map, Mac)> {
+    fn open_verified(&self, data_key: &DataKey) -> Result<Map> {
         let cipher = Cipher::new(data_key);
+        let (tree, mac) = self.open_tree(&cipher)?;
+        check_mac(&self.metadata, &cipher, mac)?;
+        Ok(tree)
+    }
+
+    fn open_tree(&self, cipher: &Cipher) -> Result<(Map, Mac)> {
         let mut mac = Mac::new(self.metadata.mac_only_encrypted());
         let tree = map_leaves(self.tree(), None, self.metadata.rule(), &mut |visit| {
-            let value = open_leaf(&cipher, &visit)?;
+            let value = open_leaf(cipher, &visit)?;
             mac.add((&value).into(), visit.selected);
             Ok(value)
         })?;
         Ok((tree, mac))
     }
 
-    fn open_under(&self, data_key: DataKey) -> Result<(Document, Mac)> {
-        let (tree, mac) = self.open_tree(&data_key)?;
-        let document = Document {
+    fn document(&self, tree: Map, data_key: DataKey) -> Document {
+        Document {
             tree,
             sealed: Arc::clone(self.content.tree()),
             sealed_under_data_key: true,
@@ -188,8 +188,7 @@ impl EncryptedDocument {
             metadata: self.metadata.clone(),
             indent: self.indent,
             changed: false,
-        };
-        Ok((document, mac))
+        }
     }
 }
 
@@ -223,18 +222,18 @@ fn not_encrypted(value: &Value) -> Error {
 ///
 /// # Errors
 /// [`ErrorKind::MacMissing`], [`ErrorKind::MacNotAuthentic`], [`ErrorKind::MacMismatch`].
-fn check_mac(metadata: &Metadata, data_key: &DataKey, mac: Mac) -> Result<()> {
+fn check_mac(metadata: &Metadata, cipher: &Cipher, mac: Mac) -> Result<()> {
     let sealed = metadata.mac().ok_or_else(|| Error::new(ErrorKind::MacMissing))?;
-    let expected = open_mac(sealed, data_key, &metadata.mac_additional_data())
+    let expected = open_mac(sealed, cipher, &metadata.mac_additional_data())
         .map_err(|_| Error::new(ErrorKind::MacNotAuthentic).under_key("mac").under_key(SOPS))?;
     if mac.verify(&expected) { Ok(()) } else { Err(Error::new(ErrorKind::MacMismatch)) }
 }
 
 /// The MAC that a file holds, in hex.
-fn open_mac(sealed: &str, data_key: &DataKey, additional_data: &str) -> Result<Zeroizing<Vec<u8>>> {
+fn open_mac(sealed: &str, cipher: &Cipher, additional_data: &str) -> Result<Zeroizing<Vec<u8>>> {
     let leaf = Leaf::parse(sealed)?;
     let mut buffer = Zeroizing::new(leaf.ciphertext()?);
-    let opened = Cipher::new(data_key).open(&mut buffer, leaf.iv(), leaf.tag(), additional_data.as_bytes());
+    let opened = cipher.open(&mut buffer, leaf.iv(), leaf.tag(), additional_data.as_bytes());
     // The type is not authenticated; a MAC is a string and nothing else.
     if opened.is_err() || leaf.kind != LeafType::Str {
         return Err(Error::new(ErrorKind::MacNotAuthentic));

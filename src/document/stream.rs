@@ -63,11 +63,11 @@ impl EncryptedDocument {
         }
         opening.writer.close("}", &outer);
         // Nothing is given away, not even why it cannot be written, before this holds.
-        check_mac(&self.metadata, &data_key, opening.mac)?;
+        check_mac(&self.metadata, &cipher, opening.mac)?;
         match opening.is_representable {
             true => Ok(Bytes::from(opening.writer.finish())),
             // It fails there too, and tells the place.
-            false => format.write(self.open_under(data_key)?.0.tree(), indent),
+            false => format.write(&self.open_tree(&cipher)?.0, indent),
         }
     }
 }

@@ -9,7 +9,7 @@ use aes_gcm::{AesGcm, KeyInit as _, Nonce, Tag};
 use rand::{RngCore as _, SeedableRng as _};
 
 use crate::leaf::{IV_LEN, TAG_LEN};
-use crate::secret::{DataKey, on_wiped_stack};
+use crate::secret::DataKey;
 
 /// The cipher under one data key, whose key schedule is made once.
 pub(crate) struct Cipher {
@@ -55,11 +55,11 @@ pub(crate) struct NotAuthentic;
 
 impl Cipher {
     pub(crate) fn new(key: &DataKey) -> Self {
-        on_wiped_stack(|| Cipher {
+        Cipher {
             small: AesGcm::new(key.as_bytes().into()),
             #[cfg(feature = "fast")]
             large: large::Cipher::new(key.as_bytes()),
-        })
+        }
     }
 
     /// Turns ciphertext into plaintext where it lies.

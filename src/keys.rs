@@ -38,10 +38,6 @@ const MAX_SHOWN: usize = 50;
 /// # Errors
 /// [`ErrorKind::NoMatchingIdentity`], with the master keys of the file and what became of each.
 pub(crate) fn unwrap(metadata: &Metadata, service: &dyn KeyService) -> Result<DataKey> {
-    on_wiped_stack(|| unwrap_any(metadata, service))
-}
-
-fn unwrap_any(metadata: &Metadata, service: &dyn KeyService) -> Result<DataKey> {
     let groups = metadata.key_groups().len();
     let needed = if groups == 1 { 1 } else { metadata.shamir_threshold() };
     let mut problems = Vec::new();

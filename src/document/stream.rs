@@ -49,8 +49,8 @@ impl EncryptedDocument {
         if format != Format::Json {
             return format.write(self.decrypt(keys)?.tree(), indent);
         }
-        let data_key = keys::unwrap(&self.metadata, keys)?;
-        let cipher = Cipher::new(&data_key);
+        // What lies on the stack goes to the heap with what is made for other threads.
+        let cipher = on_wiped_stack(|| keys::unwrap(&self.metadata, keys).map(|data_key| Cipher::new(&data_key)))?;
         let mac = Mac::new(self.metadata.mac_only_encrypted());
         let writer = Writer::plain(indent, 0);
         let mut opening = Opening { cipher: &cipher, mac, writer, is_representable: true };
@@ -242,7 +242,7 @@ fn seal<'t, T: Tree<'t>>(
 ) -> Result<String> {
     metadata.touch();
     room.behind = write::measure(metadata.fields(), room.indent) + SEALED_MAC;
-    let cipher = Cipher::new(data_key);
+    let cipher = on_wiped_stack(|| Cipher::new(data_key));
     let mut sealing = Sealing::new(&cipher, Nonces::new(), &metadata, room.indent, keeps);
     let outer = sealing.writer.open("{");
     leaves::walk::<T, _>(members, metadata.rule(), &mut sealing, room)?;

@@ -6,12 +6,14 @@ mod cache;
 mod found;
 mod generate;
 mod identities;
+mod native;
 #[cfg(feature = "pq")]
 mod pq;
 mod recipients;
 mod service;
 mod shamir;
 mod source;
+mod x25519;
 
 use zeroize::Zeroizing;
 

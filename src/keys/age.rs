@@ -219,9 +219,9 @@ impl Key {
             #[cfg(not(feature = "plugin"))]
             return Err(String::from("an identity of a plugin, which needs the feature `plugin` of sopskit"));
         }
-        match word.parse::<x25519::Identity>() {
+        match word.parse::<super::x25519::Identity>() {
             Ok(key) => {
-                let recipient = key.to_public().to_string();
+                let recipient = key.recipient();
                 Ok(Key::new(key, recipient))
             }
             Err(_) => Err(why_no_identity(word).to_owned()),

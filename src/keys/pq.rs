@@ -15,7 +15,7 @@ use std::str::FromStr;
 use age::secrecy::{ExposeSecret as _, SecretString};
 use age::{DecryptError, EncryptError};
 use age_core::format::{FILE_KEY_BYTES, FileKey, Stanza};
-use age_core::primitives::{bech32_decode, bech32_encode_to_fmt};
+use age_core::primitives::bech32_encode_to_fmt;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use bech32::Hrp;
@@ -25,6 +25,7 @@ use hpke::{Deserializable as _, HpkeError, OpModeR, OpModeS, Serializable as _};
 use rand::rngs::OsRng;
 use zeroize::Zeroizing;
 
+use super::native::{Malformed, decode, file_key};
 use crate::secret::Text;
 use kem::{Encapsulated, MlKem768X25519, PublicKey, Seed};
 
@@ -41,10 +42,6 @@ const HPKE_INFO: &[u8] = b"age-encryption.org/mlkem768x25519";
 const BODY_LEN: usize = FILE_KEY_BYTES + 16;
 /// Keeps recipients that a quantum computer breaks out of the same age file. The age CLI writes the same.
 const LABEL: &str = "postquantum";
-
-/// Why a text is no key of this kind. Never quotes it.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed(pub(super) &'static str);
 
 /// A new identity, secret and public.
 pub(super) fn generate() -> (Text, String) {
@@ -166,29 +163,6 @@ fn encapsulated(stanza: &Stanza) -> Option<Encapsulated> {
     // The length of the body comes first: with a longer one, a body could be made that opens under many keys.
     let ([arg], BODY_LEN) = (&stanza.args[..], stanza.body.len()) else { return None };
     Encapsulated::from_bytes(&BASE64_STANDARD_NO_PAD.decode(arg).ok()?).ok()
-}
-
-fn file_key(bytes: &[u8]) -> Option<FileKey> {
-    FileKey::try_init_with_mut(|key| {
-        let same_length = bytes.len() == key.len();
-        same_length.then(|| key.copy_from_slice(bytes)).ok_or(())
-    })
-    .ok()
-}
-
-/// The bytes of a Bech32 text. They are of any length, and so is the text: age does without the limit of BIP 173.
-fn decode(hrp: Hrp, text: &str) -> Result<Zeroizing<Vec<u8>>, Malformed> {
-    bech32_decode(
-        text,
-        |_| Malformed("a wrong character or a wrong checksum"),
-        |found| if found == hrp { Ok(()) } else { Err(Malformed("another kind of key")) },
-        |_, bytes| {
-            // More than the text can hold, for the same reason as above.
-            let mut all = Zeroizing::new(Vec::with_capacity(text.len()));
-            all.extend(bytes);
-            Ok(all)
-        },
-    )
 }
 
 #[cfg(test)]

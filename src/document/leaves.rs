@@ -2,7 +2,10 @@
 
 use crate::error::Result;
 use crate::format::Indent;
-use crate::format::json::write::{self, Writer};
+use crate::format::json::{
+    self,
+    write::{self, Writer},
+};
 use crate::rules::Rule;
 use crate::tree::nodes::Tree;
 use crate::walk::{self, Events, Visit};
@@ -51,10 +54,11 @@ pub(super) fn lead(writer: &mut Writer, key: Option<&str>) {
     }
 }
 
-/// How much room is needed: for the members, if that is known, which are indented like this, and behind them.
+/// How much room is needed: for the members, which are indented like this, and behind them.
 #[derive(Clone, Copy)]
 pub(super) struct Room {
-    pub(super) length: Option<usize>,
+    /// How long the members will be, and what they weigh, if that is known.
+    pub(super) measured: Option<json::Measured>,
     pub(super) indent: Indent,
     pub(super) behind: usize,
 }
@@ -67,9 +71,10 @@ pub(super) fn walk<'t, T: Tree<'t>, L: Fork>(
     room: Room,
 ) -> Result<()> {
     let measure = || write::measure_with::<T>(members.clone(), room.indent, L::LENGTH_OF);
-    let room = || room.length.unwrap_or_else(measure) + room.behind;
+    let known = room.measured;
+    let room = || known.map_or_else(measure, |known| known.length) + room.behind;
     #[cfg(feature = "parallel")]
-    if super::parallel::walk::<T, L>(members.clone(), rule, leaves, room).is_some() {
+    if super::parallel::walk::<T, L>(members.clone(), rule, leaves, known.map(|known| known.weight), room).is_some() {
         return Ok(());
     }
     leaves.writer().reserve(room());

@@ -59,9 +59,11 @@ pub(super) fn walk<'t, T: Tree<'t>, L: Fork>(
     members: T::Members,
     rule: &Rule,
     leaves: &mut L,
+    weight: Option<usize>,
     room: impl FnOnce() -> usize,
 ) -> Option<()> {
-    weighs::<T>(members.clone(), LEAST).then(|| walk_in_pieces::<T, L>(members, rule, leaves, room, WEIGHT))?
+    let is_large = weight.map_or_else(|| weighs::<T>(members.clone(), LEAST), |weight| weight >= LEAST);
+    is_large.then(|| walk_in_pieces::<T, L>(members, rule, leaves, room, WEIGHT))?
 }
 
 fn walk_in_pieces<'t, T: Tree<'t>, L: Fork>(

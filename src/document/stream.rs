@@ -55,8 +55,8 @@ impl EncryptedDocument {
         let writer = Writer::plain(indent, 0);
         let mut opening = Opening { cipher: &cipher, mac, writer, is_representable: true };
         let outer = opening.writer.open("{");
-        let length = self.content.read().map(|read| read.measure(indent));
-        let (rule, room) = (self.metadata.rule(), Room { length, indent, behind: 4 });
+        let measured = self.content.read().map(|read| read.measure(indent));
+        let (rule, room) = (self.metadata.rule(), Room { measured, indent, behind: 4 });
         match self.content.read() {
             Some(read) => leaves::walk::<json::Read<'_>, _>(read.members(SOPS), rule, &mut opening, room)?,
             None => leaves::walk::<Beside<'_>, _>(Members::of(self.tree(), None), rule, &mut opening, room)?,
@@ -179,7 +179,7 @@ impl Document {
     fn seal_to_text(&self) -> Result<String> {
         let members = Members::of(&self.tree, Some(&self.sealed));
         let metadata = self.metadata.clone();
-        let room = Room { length: None, indent: self.indent, behind: 0 };
+        let room = Room { measured: None, indent: self.indent, behind: 0 };
         seal::<Beside<'_>>(members, metadata, &self.data_key, room, self.sealed_under_data_key)
     }
 }
@@ -227,7 +227,7 @@ impl EncryptOptions {
             return Err(Error::new(ErrorKind::AlreadyEncrypted));
         }
         let (data_key, metadata) = self.begin(recipients, service)?;
-        let room = Room { length: Some(tape.measure(self.indent)), indent: self.indent, behind: 0 };
+        let room = Room { measured: Some(tape.measure(self.indent, text)), indent: self.indent, behind: 0 };
         seal::<json::Read<'_>>(members, metadata, &data_key, room, true)
     }
 }

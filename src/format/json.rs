@@ -20,7 +20,7 @@ use crate::error::{Error, ErrorKind, Position, Result};
 use crate::secret::{Bytes, Shared};
 use crate::tree::{MAX_DEPTH, Map, Value};
 
-pub(crate) use tape::{Members, Read};
+pub(crate) use tape::{Measured, Members, Read};
 pub use write::Indent;
 
 /// With more members than this an object has an index of its keys while it is read.
@@ -112,8 +112,8 @@ impl Sealed {
     }
 
     /// How much all of it is to write, with what is left out.
-    pub(crate) fn measure(&self, indent: Indent) -> usize {
-        self.tape.measure(indent)
+    pub(crate) fn measure(&self, indent: Indent) -> Measured {
+        self.tape.measure(indent, &self.text)
     }
 
     /// The same as a tree, whose strings are parts of the text.

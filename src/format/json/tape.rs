@@ -10,6 +10,9 @@ use crate::tree::edit::Items;
 use crate::tree::nodes::{Leaf, Node, Tree};
 use crate::tree::{Map, Value};
 
+/// What a thing weighs beside its text: half of a leaf, which mostly has a key.
+const WEIGHT: usize = 64;
+
 /// How many keys are remembered while a tree is made.
 const RECENT_KEYS: usize = 64;
 
@@ -39,6 +42,16 @@ pub(crate) struct Tape {
     things: Vec<Thing>,
     others: Items,
     pub(super) extent: Extent,
+}
+
+/// What is known of a document without a walk.
+#[derive(Clone, Copy)]
+pub(crate) struct Measured {
+    /// How much it is to write, about, in bytes.
+    pub(crate) length: usize,
+    /// How much work it is, about as [`split`](crate::walk) counts it.
+    #[cfg_attr(not(feature = "parallel"), expect(dead_code, reason = "for one thread all is the same work"))]
+    pub(crate) weight: usize,
 }
 
 /// How much there is to write of all that was read, about: a text is longer when something in it must be escaped.
@@ -120,8 +133,11 @@ impl Tape {
         }
     }
 
-    pub(crate) fn measure(&self, indent: Indent) -> usize {
-        self.extent.bytes + self.extent.indents * indent.width()
+    pub(crate) fn measure(&self, indent: Indent, text: &str) -> Measured {
+        Measured {
+            length: self.extent.bytes + self.extent.indents * indent.width(),
+            weight: text.len() + self.things.len() * WEIGHT,
+        }
     }
 
     pub(crate) fn root<'t>(&'t self, text: &'t str) -> Read<'t> {

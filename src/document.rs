@@ -26,6 +26,7 @@ use crate::leaf::{self, Leaf, LeafType};
 use crate::mac::Mac;
 use crate::metadata::{Metadata, SOPS};
 use crate::secret::{Bytes, DataKey, on_wiped_stack};
+use crate::tree::nodes::{Beside, Members};
 use crate::tree::{Map, Value};
 use crate::walk::{Visit, map_leaves};
 
@@ -162,6 +163,15 @@ impl EncryptedDocument {
         self.open_verified(&keys::unwrap(&self.metadata, keys)?)
     }
 
+    /// The text of the file, without the copy that `to_string` makes of it.
+    pub(crate) fn to_text(&self) -> Result<Zeroizing<String>> {
+        let fields = self.metadata.fields();
+        match self.content.read() {
+            Some(read) => json::write::sealed::<json::Read<'_>>(read.members(SOPS), SOPS, fields, self.indent),
+            None => json::write::sealed::<Beside<'_>>(Members::of(self.tree(), None), SOPS, fields, self.indent),
+        }
+    }
+
     fn open_verified(&self, data_key: &DataKey) -> Result<Map> {
         let cipher = Cipher::new(data_key);
         let (tree, mac) = self.open_tree(&cipher)?;
@@ -243,8 +253,7 @@ fn open_mac(sealed: &str, cipher: &Cipher, additional_data: &str) -> Result<Zero
 
 impl fmt::Display for EncryptedDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = json::write::sealed(self.tree(), SOPS, self.metadata.fields(), self.indent);
-        f.write_str(&text.map_err(|_| fmt::Error)?)
+        f.write_str(&self.to_text().map_err(|_| fmt::Error)?)
     }
 }
 

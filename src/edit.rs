@@ -127,9 +127,13 @@ impl EditOptions {
         path: impl AsRef<Path>,
         mut edit: impl FnMut(&mut EncryptedDocument) -> Result<bool, E>,
     ) -> Result<bool, E> {
-        self.locked(path.as_ref(), |mut sealed| {
-            let changed = edit(&mut sealed)?;
-            Ok((changed, changed.then(|| sealed.to_string())))
+        let path = path.as_ref();
+        self.locked(path, |mut sealed| {
+            if !edit(&mut sealed)? {
+                return Ok((false, None));
+            }
+            let mut text = sealed.to_text().map_err(|error| error.in_file(path))?;
+            Ok((true, Some(std::mem::take(&mut *text))))
         })
     }
 

@@ -15,6 +15,9 @@ mod shamir;
 mod source;
 mod x25519;
 
+use std::collections::HashMap;
+use std::fmt;
+
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -32,7 +35,7 @@ pub(crate) use service::NoService;
 pub use service::{KeyService, ServiceError};
 pub use source::Environment;
 
-/// How many master keys of a file are listed in an error.
+/// How many master keys of a file, sources of identities and problems are listed in an error, of each.
 const MAX_SHOWN: usize = 50;
 
 /// The data key of a file: what any master key of the one key group wraps, or what a threshold of groups give together.
@@ -137,14 +140,15 @@ fn wrap_new(
     service: &dyn KeyService,
 ) -> Result<Vec<Vec<(MasterKey, String)>>> {
     let parts = split(data_key, recipients.groups().len(), recipients.threshold())?;
-    let kept = |key: &MasterKey| {
-        let mut old = metadata.key_groups().filter(|_| metadata.key_groups().len() == 1 && parts.len() == 1).flatten();
-        old.find(|wrapped| wrapped.key() == key).map(|wrapped| wrapped.enc().to_owned())
-    };
+    let one_group = metadata.key_groups().len() == 1 && parts.len() == 1;
+    let mut kept = HashMap::new();
+    for wrapped in metadata.key_groups().filter(|_| one_group).flatten() {
+        kept.entry(wrapped.key()).or_insert(wrapped.enc());
+    }
     let mut key_groups = Vec::new();
     for (group, part) in recipients.groups().iter().zip(&parts) {
         let wrapped = group.iter().map(|key| {
-            let enc = kept(key).map_or_else(|| wrap_one(key, part, service), Ok)?;
+            let enc = kept.get(key).map_or_else(|| wrap_one(key, part, service), |enc| Ok((*enc).to_owned()))?;
             Ok((key.clone(), enc))
         });
         key_groups.push(wrapped.collect::<Result<Vec<_>>>()?);
@@ -177,6 +181,15 @@ fn unfit(shamir::Unfit(why): shamir::Unfit) -> Error {
     invalid(why)
 }
 
+/// Adds a line for each of some things that a file or a key file can have as many of as it likes.
+fn list(lines: &mut Vec<String>, mut things: impl Iterator<Item = impl fmt::Display>) {
+    lines.extend(things.by_ref().take(MAX_SHOWN).map(|thing| format!("  {thing}")));
+    match things.count() {
+        0 => {}
+        more => lines.push(format!("  and {more} more")),
+    }
+}
+
 /// What a person needs who cannot open a file: whom it is for, and what was tried.
 fn report(metadata: &Metadata, service: &dyn KeyService, problems: &[String], opened: usize, needed: usize) -> String {
     let mut lines = Vec::new();
@@ -184,12 +197,10 @@ fn report(metadata: &Metadata, service: &dyn KeyService, problems: &[String], op
         lines.push(format!("{needed} key groups are needed, {opened} could be opened"));
     }
     lines.push(String::from("the file is for:"));
-    lines.extend(metadata.key_groups().flatten().take(MAX_SHOWN).map(|wrapped| format!("  {}", wrapped.key())));
-    if let Some(more) = metadata.key_groups().flatten().count().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
-        lines.push(format!("  and {more} more"));
-    }
+    list(&mut lines, metadata.key_groups().flatten().map(WrappedKey::key));
     lines.push(String::from("tried:"));
-    lines.extend(service.report().iter().chain(problems.iter().take(MAX_SHOWN)).map(|line| format!("  {line}")));
+    list(&mut lines, service.report().iter());
+    list(&mut lines, problems.iter());
     let not_compiled = metadata.recipients().take(MAX_SHOWN).filter_map(age::missing_feature);
     lines.extend(not_compiled.map(|hint| format!("hint: {hint}")));
     lines.join("\n")

@@ -5,6 +5,8 @@
 
 mod master_key;
 
+use std::collections::{HashMap, VecDeque};
+
 use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -225,29 +227,28 @@ impl Metadata {
 
 /// The entries of the master keys of a file, by key, so that those of keys that stay are used again.
 #[derive(Default)]
-struct Entries(Vec<(MasterKey, Map)>);
+struct Entries(HashMap<MasterKey, VecDeque<Map>>);
 
 impl Entries {
     fn of(groups: &[Map]) -> Self {
-        let mut entries = Vec::new();
+        let mut entries = Entries::default();
         for lists in groups {
             for kind in KeyKind::ALL {
                 let list = lists.get(kind.as_str()).and_then(Value::as_array).unwrap_or_default();
-                entries.extend(
-                    list.iter().filter_map(|entry| {
-                        Some((WrappedKey::parse(kind, entry).ok()?.key, entry.as_object()?.clone()))
-                    }),
-                );
+                for entry in list {
+                    if let (Ok(wrapped), Some(entry)) = (WrappedKey::parse(kind, entry), entry.as_object()) {
+                        entries.0.entry(wrapped.key).or_default().push_back(entry.clone());
+                    }
+                }
             }
         }
-        Entries(entries)
+        entries
     }
 
     /// The entry of a key that now wraps `enc`.
     fn entry(&mut self, key: &MasterKey, enc: &str) -> Map {
-        match self.0.iter().position(|(known, _)| known == key) {
-            Some(index) => {
-                let mut entry = self.0.remove(index).1;
+        match self.0.get_mut(key).and_then(VecDeque::pop_front) {
+            Some(mut entry) => {
                 entry.insert(ENC, enc);
                 entry
             }

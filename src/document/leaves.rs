@@ -70,7 +70,7 @@ pub(super) fn walk<'t, T: Tree<'t>, L: Fork>(
     leaves: &mut L,
     room: Room,
 ) -> Result<()> {
-    let measure = || write::measure_with::<T>(members.clone(), room.indent, L::LENGTH_OF);
+    let measure = || json::measure_with::<T>(members.clone(), room.indent, L::LENGTH_OF);
     let known = room.measured;
     let room = || known.map_or_else(measure, |known| known.length) + room.behind;
     #[cfg(feature = "parallel")]

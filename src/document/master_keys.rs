@@ -1,5 +1,7 @@
 //! Who can open a document: rotation, and changes to its master keys.
 
+use std::collections::HashSet;
+
 use super::{Document, EncryptedDocument};
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -36,8 +38,8 @@ impl KeyChanges {
     #[must_use]
     pub fn between(old: &Recipients, new: &Recipients) -> Self {
         let missing = |from: &Recipients, to: &Recipients| {
-            let known: Vec<_> = from.groups().iter().flatten().collect();
-            to.groups().iter().flatten().filter(|key| !known.contains(key)).cloned().collect::<Vec<_>>()
+            let known: HashSet<_> = from.groups().iter().flatten().collect();
+            to.groups().iter().flatten().filter(|key| !known.contains(*key)).cloned().collect::<Vec<_>>()
         };
         let sorted = |recipients: &Recipients| {
             let mut groups = recipients.groups().to_vec();

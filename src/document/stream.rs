@@ -9,10 +9,8 @@ use super::plain::{self, Kept};
 use super::{Document, EncryptOptions, EncryptedDocument, check_mac, not_encrypted, open_buffer, open_value};
 use crate::cipher::{Cipher, Nonces};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::json::{
-    self,
-    write::{self, Writer},
-};
+use crate::format::json;
+use crate::format::json::write::Writer;
 use crate::format::{Format, Indent};
 use crate::keys::{self, KeyService, NoService, Recipients};
 use crate::leaf::{self, Leaf, LeafType};
@@ -241,7 +239,7 @@ fn seal<'t, T: Tree<'t>>(
     keeps: bool,
 ) -> Result<String> {
     metadata.touch();
-    room.behind = write::measure(metadata.fields(), room.indent) + SEALED_MAC;
+    room.behind = json::measure(metadata.fields(), room.indent) + SEALED_MAC;
     let cipher = on_wiped_stack(|| Cipher::new(data_key));
     let mut sealing = Sealing::new(&cipher, Nonces::new(), &metadata, room.indent, keeps);
     let outer = sealing.writer.open("{");

@@ -5,8 +5,10 @@
 //! refusal with key path and position for all that a tree cannot hold exactly, and strings that go into wiped memory without
 //! an unwiped copy in between. The tests hold it against serde_json on generated and hostile inputs.
 
+mod measure;
 mod number;
 mod scan;
+mod sealed;
 mod tape;
 pub(crate) mod write;
 
@@ -17,10 +19,12 @@ use zeroize::Zeroizing;
 
 use self::tape::{Planting, Tape, Thing};
 use crate::error::{Error, ErrorKind, Position, Result};
-use crate::secret::{Bytes, Shared};
+use crate::secret::Shared;
 use crate::tree::{MAX_DEPTH, Map, Value};
 
-pub(crate) use tape::{Measured, Members, Read};
+pub(crate) use measure::{measure, measure_with};
+pub(crate) use sealed::Sealed;
+pub(crate) use tape::{Measured, Read};
 pub use write::Indent;
 
 /// With more members than this an object has an index of its keys while it is read.
@@ -77,54 +81,6 @@ fn check_mark(bytes: &[u8]) -> Result<()> {
     match bytes.starts_with("\u{feff}".as_bytes()) {
         true => Err(Error::new(ErrorKind::ByteOrderMark)),
         false => Ok(()),
-    }
-}
-
-/// The text of an encrypted file, and where everything stands in it.
-pub(crate) struct Sealed {
-    text: Shared,
-    tape: Tape,
-}
-
-impl Sealed {
-    pub(crate) fn read(bytes: &[u8], of_text: fn(&str) -> usize) -> Result<Self> {
-        let text = text_of(bytes)?;
-        let tape = read(text, of_text)?;
-        Ok(Sealed { text: Shared::from(text), tape })
-    }
-
-    /// As [`read`](Self::read), without a copy of the bytes.
-    pub(crate) fn take(bytes: Bytes, of_text: fn(&str) -> usize) -> Result<Self> {
-        check_mark(&bytes)?;
-        match bytes.into_text() {
-            Ok(text) => {
-                let tape = read(&text, of_text)?;
-                Ok(Sealed { text: Shared::from(text), tape })
-            }
-            // It fails there too, and tells the place.
-            Err(bytes) => Sealed::read(&bytes, of_text),
-        }
-    }
-
-    /// The members, but not the one called `without`.
-    pub(crate) fn members(&self, without: &str) -> Members<'_> {
-        self.tape.root(&self.text).members_without(Some(without))
-    }
-
-    /// How much all of it is to write, with what is left out.
-    pub(crate) fn measure(&self, indent: Indent) -> Measured {
-        self.tape.measure(indent, &self.text)
-    }
-
-    /// The same as a tree, whose strings are parts of the text.
-    pub(crate) fn tree(&self, without: &str) -> Map {
-        Planting::public(&self.text).map(self.members(without))
-    }
-
-    /// The member called `key`.
-    pub(crate) fn member(&self, key: &str) -> Option<Value> {
-        let mut members = self.tape.root(&self.text).members_without(None);
-        Some(Planting::public(&self.text).value(members.find(|member| member.0 == key)?.1))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Whom a document is encrypted for.
 
+use std::collections::HashSet;
 use std::str::FromStr;
 
 use super::age;
@@ -42,12 +43,12 @@ impl Recipients {
     /// # Errors
     /// As [`parse`](Self::parse).
     pub fn from_keys(keys: impl IntoIterator<Item = MasterKey>) -> Result<Self> {
-        let mut group = Vec::new();
+        let (mut group, mut known) = (Vec::new(), HashSet::new());
         for key in keys {
             if let MasterKey::Age { recipient } = &key {
                 age::check_recipient(recipient)?;
             }
-            if !group.contains(&key) {
+            if known.insert(key.clone()) {
                 group.push(key);
             }
         }
@@ -96,11 +97,9 @@ impl Recipients {
     /// These and the keys of `others`, which come into the first key group, as sops adds them. Keys that are there already stay once.
     #[must_use]
     pub fn with(mut self, others: &Recipients) -> Self {
-        for key in others.groups.iter().flatten() {
-            if !self.groups.iter().flatten().any(|known| known == key) {
-                self.groups[0].push(key.clone());
-            }
-        }
+        let mut known: HashSet<_> = self.groups.iter().flatten().collect();
+        let new: Vec<_> = others.groups.iter().flatten().filter(|key| known.insert(key)).cloned().collect();
+        self.groups[0].extend(new);
         self
     }
 
@@ -110,8 +109,8 @@ impl Recipients {
     /// # Errors
     /// [`ErrorKind::NoRecipients`] when none is left; [`ErrorKind::InvalidRecipient`] when fewer groups are left than are needed to open the file.
     pub fn without(mut self, others: &Recipients) -> Result<Self> {
-        let others: Vec<_> = others.groups.iter().flatten().collect();
-        self.groups.iter_mut().for_each(|group| group.retain(|key| !others.contains(&key)));
+        let others: HashSet<_> = others.groups.iter().flatten().collect();
+        self.groups.iter_mut().for_each(|group| group.retain(|key| !others.contains(key)));
         self.groups.retain(|group| !group.is_empty());
         self.checked()
     }

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use sopskit::{
-    Difference, Document, EncryptedDocument, ErrorKind, Format, Identities, Indent, KeyPath, Map, Recipients, Segment,
-    Value,
+    Difference, Document, EncryptedDocument, ErrorKind, Format, Identities, Indent, KeyChanges, KeyPath, Map,
+    Recipients, Segment, Value,
 };
 
 use crate::args::{Diff, Global, Textconv};
 use crate::exit::{self, Failure};
-use crate::files::{lines_of, named, print, read_sealed};
+use crate::files::{beginning, lines_of, named, print, read_sealed};
 use crate::keys;
 
 /// How an encrypted value begins.
@@ -45,18 +45,15 @@ fn open(file: &Path, identities: &Identities) -> Result<Document, Failure> {
 /// What differs beside the values.
 fn metadata(old: &Document, new: &Document) -> Vec<String> {
     let [before, after] = [old, new].map(|document| Recipients::of(document.metadata()));
-    let keys = |recipients: &Recipients| recipients.groups().concat();
-    let mut lines = Vec::new();
-    let gone = keys(&before).into_iter().filter(|key| !keys(&after).contains(key));
-    lines.extend(gone.map(|key| format!("- sops: {key}")));
-    let added = keys(&after).into_iter().filter(|key| !keys(&before).contains(key));
-    lines.extend(added.map(|key| format!("+ sops: {key}")));
+    let changes = KeyChanges::between(&before, &after);
+    let mut lines: Vec<_> = changes.removed.iter().map(|key| format!("- sops: {key}")).collect();
+    lines.extend(changes.added.iter().map(|key| format!("+ sops: {key}")));
     if lines.is_empty() && before != after {
         lines.push(String::from("~ sops: the key groups"));
     }
     let [before, after] = [old, new].map(|document| document.metadata().rule().to_string());
     if before != after {
-        lines.push(format!("~ sops: {before} is now {after}"));
+        lines.push(format!("~ sops: {} is now {}", beginning(&before), beginning(&after)));
     }
     lines
 }
@@ -118,7 +115,7 @@ pub(crate) fn textconv(command: &Textconv, global: &Global) -> Result<(), Failur
             Ok(())
         })?;
     }
-    lines.push(format!("rule: {}", sealed.metadata().rule()));
+    lines.push(format!("rule: {}", beginning(&sealed.metadata().rule().to_string())));
     lines.extend(sealed.metadata().key_groups().flatten().map(|wrapped| format!("opens with: {}", wrapped.key())));
     print(lines_of(lines).as_bytes())
 }

@@ -109,6 +109,18 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if moves(&c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
 }
 
+/// How much is shown of one text of the metadata, in characters: more than a regular expression can have.
+const MAX_SHOWN: usize = 65 * 1024;
+
+/// A text of the metadata, or how it begins where it has no end.
+pub(crate) fn beginning(text: &str) -> String {
+    let mut shown: String = text.chars().take(MAX_SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// Lines for a terminal.
 pub(crate) fn lines_of(lines: impl IntoIterator<Item = String>) -> String {
     lines.into_iter().map(|line| printable(&line) + "\n").collect()

@@ -6,7 +6,7 @@ use sopskit::{EncryptedDocument, Error, Format, Indent, Inspection, Map, Value};
 
 use crate::args::{Check, Inspect};
 use crate::exit::{self, Failure};
-use crate::files::{lines_of, named, print, read_sealed, timestamp};
+use crate::files::{beginning, lines_of, named, print, read_sealed, timestamp};
 
 pub(crate) fn inspect(command: &Inspect) -> Result<(), Failure> {
     let file = named(command.file.as_deref())?;
@@ -55,9 +55,9 @@ fn as_text(file: &Path, sealed: &EncryptedDocument, inspection: &Inspection) -> 
     let modified = timestamp(metadata.last_modified());
     let mut lines = vec![
         format!("file:          {}", file.display()),
-        format!("version:       sops {}", metadata.version()),
+        format!("version:       sops {}", beginning(metadata.version())),
         format!("last modified: {modified}"),
-        format!("rule:          {}", metadata.rule()),
+        format!("rule:          {}", beginning(&metadata.rule().to_string())),
     ];
     let groups = metadata.key_groups().len();
     for (index, group) in metadata.key_groups().enumerate() {
@@ -115,9 +115,9 @@ fn as_json(sealed: &EncryptedDocument, inspection: &Inspection) -> Map {
     });
     let modified = timestamp(metadata.last_modified());
     Map::from_iter([
-        ("version", Value::from(metadata.version())),
+        ("version", Value::from(beginning(metadata.version()))),
         ("last_modified", Value::from(modified)),
-        ("rule", Value::from(metadata.rule().to_string())),
+        ("rule", Value::from(beginning(&metadata.rule().to_string()))),
         ("key_groups", Value::from(groups.collect::<Vec<_>>())),
         ("threshold", number(metadata.shamir_threshold())),
         ("has_mac", Value::from(sealed.has_mac())),

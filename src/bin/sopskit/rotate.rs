@@ -85,11 +85,14 @@ fn update_file(file: &Path, recipients: &Recipients, identities: &Identities, ye
         say!("File {} left unchanged", file.display());
         return Ok(());
     }
+    let any_removed = !changes.removed.is_empty();
+    // The file is read again under its lock, and may be large.
+    drop((sealed, changes));
     EditOptions::new()
         .edit_sealed_file(file, |sealed| Ok(!sealed.update_keys(recipients, identities)?.is_empty()))
         .map_err(unreadable)?;
     say!("File {} synced with new keys", file.display());
-    if !changes.removed.is_empty() {
+    if any_removed {
         say!("Who was removed still knows the data key: run «sopskit rotate -i {}»", file.display());
     }
     Ok(())

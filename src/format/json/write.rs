@@ -2,6 +2,7 @@
 
 use zeroize::Zeroizing;
 
+use super::measure::{Measure, measure, measure_with};
 use super::number::spelled;
 use super::scan;
 use crate::error::{Error, ErrorKind, Result};
@@ -65,17 +66,21 @@ const SEALED_ZERO: &str = "-0.0";
 /// The plaintext file that holds `map`, with a final newline.
 pub(crate) fn plain(map: &Map, indent: Indent) -> Result<Wiped> {
     let mut writer = Writer::plain(indent, measure(map, indent));
-    writer.object(map)?;
+    writer.object::<Beside<'_>>(Members::of(map, None))?;
     Ok(writer.finish())
 }
 
-/// The encrypted file that holds `map` and, behind its members, `metadata` under `key`, with a final newline.
-pub(crate) fn sealed(map: &Map, key: &str, metadata: &Map, indent: Indent) -> Result<Zeroizing<String>> {
-    let mut writer = Writer::sealed(indent, measure(map, indent) + measure(metadata, indent) + 64);
+/// The encrypted file that holds these members and, behind them, `metadata` under `key`, with a final newline.
+pub(crate) fn sealed<'t, T: Tree<'t>>(
+    members: T::Members,
+    key: &str,
+    metadata: &Map,
+    indent: Indent,
+) -> Result<Zeroizing<String>> {
+    let length = measure_with::<T>(members.clone(), indent, str::len) + measure(metadata, indent) + 64;
+    let mut writer = Writer::sealed(indent, length);
     let outer = writer.open("{");
-    for (key, value) in map.iter() {
-        writer.member(key, value)?;
-    }
+    writer.members::<T>(members)?;
     writer.metadata(key, metadata, &outer)?;
     Ok(Zeroizing::new(writer.finish_text()))
 }
@@ -85,59 +90,8 @@ pub(crate) fn value(value: &Value, indent: Indent) -> Result<Wiped> {
     let mut measure = Measure { length: 0, unit: indent.width(), of_text: str::len };
     measure.value(Beside::from(value), indent.width());
     let mut writer = Writer::plain(indent, measure.length);
-    writer.value(value)?;
+    writer.value(Beside::from(value))?;
     Ok(writer.out.0)
-}
-
-/// How much there is to write, about: a text is longer when something in it must be escaped.
-struct Measure {
-    /// In bytes.
-    length: usize,
-    unit: usize,
-    of_text: fn(&str) -> usize,
-}
-
-/// How much a map is to write, in bytes.
-pub(crate) fn measure(map: &Map, indent: Indent) -> usize {
-    measure_with::<Beside<'_>>(Members::of(map, None), indent, str::len)
-}
-
-/// How much an object is to write, where a text will be as long as `of_text` says.
-pub(crate) fn measure_with<'t, T: Tree<'t>>(members: T::Members, indent: Indent, of_text: fn(&str) -> usize) -> usize {
-    let mut measure = Measure { length: 0, unit: indent.width(), of_text };
-    measure.object::<T>(members, indent.width());
-    measure.length
-}
-
-impl Measure {
-    /// So wide are the lines of the members indented.
-    fn object<'t, T: Tree<'t>>(&mut self, members: T::Members, width: usize) {
-        self.length += width + 4;
-        self.members(members, width);
-    }
-
-    fn members<'t, T: Tree<'t>>(&mut self, members: impl Iterator<Item = (&'t str, T)>, width: usize) {
-        for (key, value) in members {
-            // Quotes, colon, blank, comma, newline.
-            self.length += key.len() + 6 + width;
-            self.value(value, width);
-        }
-    }
-
-    fn value<'t, T: Tree<'t>>(&mut self, value: T, width: usize) {
-        match value.node() {
-            Node::Object(members) => self.object::<T>(members, width + self.unit),
-            Node::Array(items) => {
-                self.length += width + 4;
-                for item in items {
-                    self.length += 2 + width + self.unit;
-                    self.value(item, width + self.unit);
-                }
-            }
-            Node::Leaf(Leaf::Text(text)) => self.length += (self.of_text)(text) + 2,
-            Node::Leaf(Leaf::Other(_)) | Node::Null => self.length += (self.of_text)("1234567890") + 2,
-        }
-    }
 }
 
 /// Text that grows, and leaves nothing behind where it was.
@@ -243,16 +197,35 @@ impl Writer {
         String::from_utf8(std::mem::take(&mut *self.finish())).unwrap_or_default()
     }
 
-    pub(crate) fn value(&mut self, value: &Value) -> Result<()> {
+    fn value<'t, T: Tree<'t>>(&mut self, value: T) -> Result<()> {
+        self.node::<T>(value.node())
+    }
+
+    fn node<'t, T: Tree<'t>>(&mut self, node: Node<'t, T>) -> Result<()> {
+        match node {
+            Node::Null => self.out.put("null"),
+            Node::Object(members) => return self.object::<T>(members),
+            Node::Array(items) => return self.array::<T>(items),
+            Node::Leaf(leaf) => return self.leaf(leaf),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn leaf(&mut self, leaf: Leaf<'_>) -> Result<()> {
+        let value = match leaf {
+            Leaf::Text(text) => {
+                self.string(text);
+                return Ok(());
+            }
+            Leaf::Other(value) => value,
+        };
         match value {
-            Value::Null => self.out.put("null"),
             Value::Bool(true) => self.out.put("true"),
             Value::Bool(false) => self.out.put("false"),
             Value::Int(number) => self.out.put(&int_text(*number)),
             Value::Float(number) if *number == 0.0 && number.is_sign_negative() => self.out.put(self.negative_zero),
             Value::Float(number) if number.is_finite() => self.out.put(&spelled(*number)),
             Value::Float(_) => return Err(Error::new(ErrorKind::NumberOutOfRange)),
-            Value::Text(text) => self.string(text.as_str()),
             Value::Bytes(_) => {
                 let detail = "its bytes are not UTF-8; sops would replace them. Write it as a binary file";
                 return Err(Error::with_detail(ErrorKind::NotRepresentable, detail));
@@ -260,41 +233,38 @@ impl Writer {
             Value::Comment(_) => {
                 return Err(Error::with_detail(ErrorKind::NotRepresentable, "JSON has no comments"));
             }
-            Value::Array(items) => return self.array(items),
-            Value::Object(map) => return self.object(map),
+            // These are no leaves.
+            Value::Null | Value::Text(_) | Value::Array(_) | Value::Object(_) => {
+                return self.value(Beside::from(value));
+            }
         }
         Ok(())
     }
 
-    pub(crate) fn leaf(&mut self, leaf: Leaf<'_>) -> Result<()> {
-        match leaf {
-            Leaf::Text(text) => self.string(text),
-            Leaf::Other(value) => self.value(value)?,
-        }
-        Ok(())
-    }
-
-    fn object(&mut self, map: &Map) -> Result<()> {
+    fn object<'t, T: Tree<'t>>(&mut self, members: T::Members) -> Result<()> {
         let outer = self.open("{");
-        for (key, value) in map.iter() {
-            self.member(key, value)?;
-        }
+        self.members::<T>(members)?;
         self.close("}", &outer);
         Ok(())
     }
 
-    fn member(&mut self, key: &str, value: &Value) -> Result<()> {
-        self.item();
-        self.key(key);
-        self.value(value).map_err(|error| error.under_key(key))
+    fn members<'t, T: Tree<'t>>(&mut self, mut members: T::Members) -> Result<()> {
+        members.try_for_each(|(key, value)| {
+            self.item();
+            self.key(key);
+            self.value(value).map_err(|error| error.under_key(key))
+        })
     }
 
     /// As sops does, leaves out the comments of a list that came from YAML.
-    fn array(&mut self, items: &[Value]) -> Result<()> {
+    fn array<'t, T: Tree<'t>>(&mut self, items: T::Items) -> Result<()> {
         let outer = self.open("[");
-        for (index, item) in items.iter().enumerate().filter(|(_, item)| !matches!(item, Value::Comment(_))) {
-            self.item();
-            self.value(item).map_err(|error| error.under_index(index))?;
+        for (index, item) in items.enumerate() {
+            let node = item.node();
+            if !matches!(node, Node::Leaf(Leaf::Other(Value::Comment(_)))) {
+                self.item();
+                self.node::<T>(node).map_err(|error| error.under_index(index))?;
+            }
         }
         self.close("]", &outer);
         Ok(())
@@ -304,7 +274,7 @@ impl Writer {
     pub(crate) fn metadata(&mut self, key: &str, metadata: &Map, outer: &Outer) -> Result<()> {
         self.item();
         self.key(key);
-        self.object(metadata).map_err(|error| error.under_key(key))?;
+        self.object::<Beside<'_>>(Members::of(metadata, None)).map_err(|error| error.under_key(key))?;
         self.close("}", outer);
         Ok(())
     }

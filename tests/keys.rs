@@ -190,6 +190,14 @@ fn an_identity_of_another_kind_of_age_is_named() {
 }
 
 #[test]
+fn an_error_lists_fifty_identities_that_do_not_fit_and_says_how_many_more_there_are() {
+    let identities = Identities::parse(&format!("{}\n", secret("alice")).repeat(60)).unwrap();
+    let error = sealed_for(&["bob"]).decrypt(&identities).unwrap_err();
+    assert_says(&error, ErrorKind::NoMatchingIdentity, &["  and 10 more"]);
+    assert_eq!(error.to_string().matches("the identities given").count(), 50);
+}
+
+#[test]
 fn a_key_file_is_read_and_named_in_its_errors() {
     let home = Home::new();
     let file = write(home.0.path().join("keys.txt"), identity_text("alice") + &identity_text("bob"));

@@ -17,7 +17,7 @@ pub(crate) fn is_full() -> bool {
 
 /// A size at full scale, or the part of it that plain runs take.
 pub(crate) fn scaled(full: usize) -> usize {
-    if is_full() { full } else { full / 50 }
+    if is_full() { full } else { full / 80 }
 }
 
 const MIB: usize = 1024 * 1024;

@@ -123,6 +123,15 @@ impl EncryptedDocument {
         self.content.tree()
     }
 
+    /// Whether there is a member of this name at the top level.
+    #[cfg(feature = "tokens")]
+    pub(crate) fn has(&self, key: &str) -> bool {
+        match self.content.read() {
+            Some(read) => read.members(SOPS).any(|(known, _)| known == key),
+            None => self.tree().contains_key(key),
+        }
+    }
+
     /// Opens the file with the [`Identities`](crate::Identities) or another [`KeyService`], and verifies its MAC.
     ///
     /// That tells that the values belong together. It does not tell who made the file: anybody can make one for public recipients.

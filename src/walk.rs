@@ -16,7 +16,7 @@ pub(crate) use split::{Part, Piece, split, weighs};
 /// above many leaves would cost its length for each.
 pub(crate) const MAX_PATH: usize = 64 * 1024;
 
-/// A leaf on the walk: by its bytes, or the value of a tree in memory.
+/// A leaf on the walk.
 pub(crate) struct Visit<'a, L = Leaf<'a>> {
     pub(crate) leaf: L,
     /// The value at the same position of the companion tree, if there is one.

@@ -21,13 +21,13 @@ const ROOMS: [(&str, &str); 18] = [
     ("leaf", "ENC[…] text to its parts and back; the bytes of a value"),
     ("rules", "which leaves are encrypted; RE2 in rules/re2"),
     ("walk", "the walk over the leaves, with additional data and rule"),
-    ("format", "bytes to a tree and back: format/json, format/binary"),
+    ("format", "bytes to a tree and back, and to a list of places without one: format/json, format/binary"),
     ("metadata", "the sops object; unknown fields and foreign master keys kept"),
     ("cipher", "seal and open one leaf; the only user of aes-gcm"),
     ("mac", "SHA-512 over the leaves of a walk; the only user of sha2"),
     (
         "keys",
-        "data keys wrapped and unwrapped: keys/age and keys/pq (the only users of age), keys/service, keys/shamir, keys/source",
+        "data keys wrapped and unwrapped: keys/age, keys/x25519 and keys/pq (the only users of age), keys/service, keys/shamir, keys/source",
     ),
     (
         "document",

@@ -35,6 +35,7 @@ const LEFT: &[(&str, &str, &str)] = &[
         "ed25519-text",
         "age, or what it brings for SSH: the text of the PEM, with and without line breaks",
     ),
+    ("update-keys", "data-key", "age: the same chunk"),
     ("identity-ed25519", "ed25519-bytes", "age, or what it brings for SSH"),
     ("identity-rsa", "rsa-text", "age, or what it brings for SSH"),
     ("identity-rsa", "rsa-bytes", "age, or what it brings for SSH"),

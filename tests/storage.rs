@@ -220,6 +220,21 @@ fn a_lock_file_that_cannot_be_read_hides_no_other_token() {
 }
 
 #[test]
+fn a_note_of_another_name_is_seen_whatever_was_loaded_before() {
+    let home = Home::new();
+    let storage = home.sops();
+    for provider in ["github", "gitlab"] {
+        storage.save(provider, &token("a")).unwrap();
+    }
+    // As in a directory that was put together by hand.
+    fs::write(home.path(".github.lock"), "GitHub").unwrap();
+    for _ in 0..2 {
+        assert_eq!(storage.load("github").unwrap_err().kind(), ErrorKind::ProviderTaken);
+        assert!(storage.load("gitlab").unwrap().is_some());
+    }
+}
+
+#[test]
 fn whose_a_token_is_need_not_be_told_where_no_other_name_can_lead_to_it() {
     let unreadable = |home: &Home, lock: &str| {
         fs::remove_file(home.path(lock)).unwrap();

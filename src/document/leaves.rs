@@ -18,7 +18,7 @@ use super::parallel::Fork;
 
 /// What is done with each leaf.
 pub(super) trait Leaves {
-    /// How long a text will be at most.
+    /// How long a text will be, about: what must be escaped is longer.
     const LENGTH_OF: fn(&str) -> usize;
 
     fn writer(&mut self) -> &mut Writer;

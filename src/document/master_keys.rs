@@ -8,7 +8,7 @@ use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::keys::{self, KeyService, NoService, Recipients};
 use crate::metadata::MasterKey;
-use crate::secret::DataKey;
+use crate::secret::{DataKey, on_wiped_stack};
 
 /// What became of the master keys of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl EncryptedDocument {
     pub fn update_keys(&mut self, recipients: &Recipients, keys: &dyn KeyService) -> Result<KeyChanges> {
         let changes = KeyChanges::between(&Recipients::of(&self.metadata), recipients);
         if !changes.is_empty() {
-            let data_key = keys::unwrap(&self.metadata, keys)?;
+            let data_key = on_wiped_stack(|| keys::unwrap(&self.metadata, keys))?;
             keys::update(&mut self.metadata, recipients, &data_key, keys)?;
         }
         Ok(changes)

@@ -1,13 +1,14 @@
 //! A large document on all cores: in pieces, each with a text of its own, that are put one behind the other as they come; so is the MAC made of them.
 //!
-//! What comes out is what one thread makes of the same nonces. Whatever goes wrong is left to one thread, which then tells the first place.
+//! What comes out is what one thread makes of the same nonces. Whatever goes wrong is left to one thread, which then tells the first place (and goes on behind
+//! the nonces that were handed out, so that none is used twice).
 
 #[cfg(test)]
 mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::channel;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError, TryLockError};
 use std::thread;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -42,6 +43,9 @@ fn pool() -> Option<&'static ThreadPool> {
     POOL.get_or_init(start).as_ref()
 }
 
+/// Held while a document is done: another one would wait for the threads that are at work on it.
+static BUSY: Mutex<()> = Mutex::new(());
+
 /// Leaves that can be done in parts.
 pub(super) trait Fork: Leaves + Send + Sized {
     fn mac(&mut self) -> &mut Mac;
@@ -63,7 +67,16 @@ pub(super) fn walk<'t, T: Tree<'t>, L: Fork>(
     room: impl FnOnce() -> usize,
 ) -> Option<()> {
     let is_large = weight.map_or_else(|| weighs::<T>(members.clone(), LEAST), |weight| weight >= LEAST);
-    is_large.then(|| walk_in_pieces::<T, L>(members, rule, leaves, room, WEIGHT))?
+    if !is_large {
+        return None;
+    }
+    // Nothing is behind the lock that a panic could spoil.
+    let _turn = match BUSY.try_lock() {
+        Ok(turn) => turn,
+        Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
+        Err(TryLockError::WouldBlock) => return None,
+    };
+    walk_in_pieces::<T, L>(members, rule, leaves, room, WEIGHT)
 }
 
 fn walk_in_pieces<'t, T: Tree<'t>, L: Fork>(
@@ -90,8 +103,8 @@ fn walk_in_pieces<'t, T: Tree<'t>, L: Fork>(
 
 /// Writes all pieces. `None` where one could not be written.
 ///
-/// This thread takes pieces like all others, so that it never waits for one that nobody has begun: there may be no other thread that is free. And it need not
-/// be woken at the end, which takes as long as a piece.
+/// This thread takes pieces like all others, so that it never waits for one that nobody has begun, and need not be woken when it has done the last one, which
+/// takes as long as a piece.
 fn write_all<'t, T: Tree<'t>, L: Fork>(
     pool: &ThreadPool,
     pieces: Vec<(L, &Piece<'t, T>)>,

@@ -98,7 +98,7 @@ impl Document {
     /// [`ErrorKind::NotAnObject`] when `value` is written as anything else; [`ErrorKind::NumberNotExact`] and
     /// [`ErrorKind::NumberOutOfRange`] for integers outside 64 bits, NaN and infinities; and as [`with_options`](Self::with_options).
     pub fn from_serialize<T: Serialize + ?Sized>(value: &T, recipients: &Recipients) -> Result<Self> {
-        match tree::to_value(value)? {
+        match on_wiped_stack(|| tree::to_value(value))? {
             Value::Object(tree) => Document::new(tree, recipients),
             _ => Err(Error::new(ErrorKind::NotAnObject)),
         }

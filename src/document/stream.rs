@@ -203,6 +203,17 @@ impl EncryptOptions {
 
     /// As [`encrypt_bytes`](Self::encrypt_bytes), with a key service that wraps for master keys that are not of age.
     ///
+    /// ```
+    /// use sopskit::{EncryptOptions, Identities, Recipients};
+    ///
+    /// let alice = Identities::from_file("fixtures/keys/alice.txt")?;
+    /// let recipients = Recipients::parse("age1w7873r7u6vgwnvm3rx5jmsc2eeahce2wce5w94d04r5qu0y6nyysemjf6a")?;
+    /// // Identities wrap for nobody: what is of age is wrapped without them.
+    /// let text = EncryptOptions::new().encrypt_bytes_with(br#"{"port": 443}"#, &recipients, &alice)?;
+    /// assert!(text.contains("\"port\": \"ENC["));
+    /// # Ok::<(), sopskit::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Format::parse`] and [`encrypt_with`](Self::encrypt_with).
     pub fn encrypt_bytes_with(
@@ -219,7 +230,8 @@ impl EncryptOptions {
             return Document::with_key_service(self.format.parse(plain)?, recipients, self, service)?.seal_to_text();
         }
         let text = json::text_of(plain)?;
-        let tape = json::read(text, leaf::sealed_length)?;
+        // As in `open_to_bytes`.
+        let tape = on_wiped_stack(|| json::read(text, leaf::sealed_length))?;
         let members = tape.root(text).members_without(None);
         if members.clone().any(|(key, _)| key == SOPS) {
             return Err(Error::new(ErrorKind::AlreadyEncrypted));

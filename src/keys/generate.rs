@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::age;
 use crate::error::Result;
 use crate::fs;
-use crate::secret::Text;
+use crate::secret::{Text, on_wiped_stack};
 
 /// A new age identity and its recipient. `Debug` shows the recipient only.
 ///
@@ -34,14 +34,14 @@ impl NewIdentity {
     /// An X25519 identity, as `age-keygen` makes it.
     #[must_use]
     pub fn x25519() -> Self {
-        NewIdentity::new(age::generate_x25519())
+        NewIdentity::new(on_wiped_stack(age::generate_x25519))
     }
 
     /// A hybrid post-quantum identity, as `age-keygen -pq` makes it: for age 1.3 and sops 3.12 or later. Feature `pq`.
     #[cfg(feature = "pq")]
     #[must_use]
     pub fn post_quantum() -> Self {
-        NewIdentity::new(super::pq::generate())
+        NewIdentity::new(on_wiped_stack(super::pq::generate))
     }
 
     fn new((secret, recipient): (Text, String)) -> Self {

@@ -29,7 +29,7 @@ pub(super) fn wipe(bytes: &mut Vec<u8>) {
 }
 
 /// Bytes that are wiped on drop.
-#[derive(Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Wiped(Vec<u8>);
 
 impl Wiped {
@@ -53,12 +53,6 @@ impl Wiped {
 impl From<Vec<u8>> for Wiped {
     fn from(bytes: Vec<u8>) -> Self {
         Wiped(bytes)
-    }
-}
-
-impl Clone for Wiped {
-    fn clone(&self) -> Self {
-        Wiped(self.0.clone())
     }
 }
 

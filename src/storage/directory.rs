@@ -54,7 +54,7 @@ enum Guess {
 impl Guess {
     fn of(bytes: &[u8]) -> Self {
         match EncryptedDocument::parse(bytes) {
-            Ok(sealed) if sealed.tree().contains_key("access_token") => Guess::Token,
+            Ok(sealed) if sealed.has("access_token") => Guess::Token,
             Ok(_) => Guess::SomethingElse,
             Err(_) => Guess::Unreadable,
         }
@@ -186,7 +186,7 @@ impl<F: Form> Directory<F> {
         let two_cases = provider.is_only_one_of_stem().then(|| Namesakes::directory_of_two_cases(path)).flatten();
         let is_of = file.is_still_at(path);
         if let (true, Some(directory)) = (is_of, two_cases) {
-            self.namesakes.remember(directory);
+            self.namesakes.remember(provider, directory);
         }
         Ok(is_of)
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Deserializer};
 use sopskit::{
-    Document, EncryptedDocument, Environment, FileStorage, Format, Identities, Indent, MemoryStorage, Passphrase,
-    Recipients, SopsStorage, Text, Token, TokenStorage, Value,
+    Document, EncryptOptions, EncryptedDocument, Environment, FileStorage, Format, Identities, Indent, MemoryStorage,
+    Passphrase, Recipients, SopsStorage, Text, Token, TokenStorage, Value,
 };
 use zeroize::Zeroizing;
 
@@ -28,6 +28,10 @@ pub(super) const ALL: &[(&str, Scenario)] = &[
     ("plain", |world, probe| plain(world, probe, "small.plain.json")),
     ("plain-large", |world, probe| plain(world, probe, "large.plain.json")),
     ("plain-many", |world, probe| plain(world, probe, "many.plain.json")),
+    ("encrypt", |world, probe| encrypt(world, probe, "small.plain.json")),
+    ("encrypt-large", |world, probe| encrypt(world, probe, "large.plain.json")),
+    ("encrypt-many", |world, probe| encrypt(world, probe, "many.plain.json")),
+    ("update-keys", update_keys),
     ("edit-file", edit_file),
     ("tampered", tampered),
     ("identity-text", identity_text),
@@ -132,6 +136,22 @@ fn plain(world: &Path, probe: &mut Probe, file: &str) {
     document.encrypt().unwrap();
     probe.learn_data_key(&made);
     probe.alive();
+}
+
+fn encrypt(world: &Path, probe: &mut Probe, file: &str) {
+    let plain = sopskit::read_file(world.join(file)).unwrap();
+    let made = EncryptOptions::new().encrypt_bytes(&plain, &recipients(world)).unwrap();
+    probe.alive();
+    drop(plain);
+    probe.learn_data_key(&made);
+}
+
+fn update_keys(world: &Path, probe: &mut Probe) {
+    let identities = identities(world);
+    let mut sealed = sealed(world.join("small.json"));
+    probe.alive();
+    let bob = Recipients::parse(&super::support::public_key("bob")).unwrap();
+    sealed.update_keys(&recipients(world).with(&bob), &identities).unwrap();
 }
 
 fn edit_file(world: &Path, probe: &mut Probe) {

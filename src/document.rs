@@ -91,8 +91,26 @@ impl EncryptedDocument {
     /// # Errors
     /// As [`parse`](Self::parse).
     pub fn from_bytes(bytes: Bytes) -> Result<Self> {
+        EncryptedDocument::from_bytes_with_limits(bytes, &Limits::new())
+    }
+
+    /// As [`from_bytes`](Self::from_bytes), with limits of your own.
+    ///
+    /// ```
+    /// use sopskit::{EncryptedDocument, ErrorKind, Limits};
+    ///
+    /// let bytes = sopskit::read_file("fixtures/3.11.0/token-like/sealed.json")?;
+    /// let error = EncryptedDocument::from_bytes_with_limits(bytes, &Limits::new().bytes(100)).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TooLarge);
+    /// # Ok::<(), sopskit::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn from_bytes_with_limits(bytes: Bytes, limits: &Limits) -> Result<Self> {
+        limits.check_length(&bytes)?;
         let indent = Indent::of(&bytes);
-        EncryptedDocument::of(json::Sealed::take(bytes, leaf::opened_length)?, indent, &Limits::new())
+        EncryptedDocument::of(json::Sealed::take(bytes, leaf::opened_length)?, indent, limits)
     }
 
     fn of(read: json::Sealed, indent: Indent, limits: &Limits) -> Result<Self> {

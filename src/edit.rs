@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::document::{Document, EncryptedDocument};
+use crate::document::{Document, EncryptedDocument, Limits};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::Locked;
 use crate::keys::KeyService;
@@ -59,11 +59,12 @@ pub struct EditOptions {
     wait: Duration,
     retries: u32,
     ignore_mac: bool,
+    limits: Limits,
 }
 
 impl Default for EditOptions {
     fn default() -> Self {
-        EditOptions { wait: WAIT, retries: 0, ignore_mac: false }
+        EditOptions { wait: WAIT, retries: 0, ignore_mac: false, limits: Limits::new() }
     }
 }
 
@@ -92,6 +93,14 @@ impl EditOptions {
     #[must_use]
     pub fn ignore_mac(mut self, ignore: bool) -> Self {
         self.ignore_mac = ignore;
+        self
+    }
+
+    /// How much of the file is taken, where the default [`Limits`] are too much or too little; more is
+    /// [`ErrorKind::TooLarge`].
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -145,7 +154,8 @@ impl EditOptions {
         let mut retries = self.retries;
         loop {
             let file = Locked::open(path, self.wait)?;
-            let sealed = EncryptedDocument::parse(file.content()).map_err(|error| error.in_file(path))?;
+            let sealed = EncryptedDocument::parse_with_limits(file.content(), &self.limits);
+            let sealed = sealed.map_err(|error| error.in_file(path))?;
             let (answer, text) = edit(sealed)?;
             let Some(text) = text else { return Ok(answer) };
             match file.replace(text.as_bytes()) {

@@ -4,7 +4,7 @@ mod support;
 
 use std::fmt::Write as _;
 
-use sopskit::{Document, EncryptedDocument, ErrorKind, Identities, Limits, Map, Passphrase};
+use sopskit::{Document, EditOptions, EncryptedDocument, ErrorKind, Identities, Limits, Map, Passphrase};
 use support::{identities, recipients};
 
 fn sealed_by_us() -> String {
@@ -67,6 +67,27 @@ fn a_file_of_more_bytes_than_the_caller_takes_is_refused() {
     assert!(EncryptedDocument::parse_with_limits(&file, &Limits::new().bytes(file.len())).is_ok());
     let error = EncryptedDocument::parse_with_limits(&file, &Limits::new().bytes(file.len() - 1)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
+}
+
+#[test]
+fn a_file_that_is_edited_is_held_to_the_limits_of_the_caller() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secrets.enc.json");
+    let file = sealed_by_us();
+    std::fs::write(&path, &file).unwrap();
+    let alice = identities("alice");
+    let edit = |limits: Limits| {
+        let options = EditOptions::new().limits(limits);
+        options.edit_file(&path, &alice, |document| document.set("[\"a\"]", "y").map(drop))
+    };
+    for limits in [Limits::new().bytes(file.len() - 1), Limits::new().master_keys(0)] {
+        let error = edit(limits).unwrap_err();
+        assert_eq!((error.kind(), error.file()), (ErrorKind::TooLarge, Some(path.as_path())));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), file);
+        let bytes = sopskit::read_file(&path).unwrap();
+        assert_eq!(EncryptedDocument::from_bytes_with_limits(bytes, &limits).unwrap_err().kind(), ErrorKind::TooLarge);
+    }
+    edit(Limits::new().bytes(file.len()).master_keys(1)).unwrap();
 }
 
 /// An age header of so many stanzas, in armor.

@@ -4,7 +4,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metadata;
 use crate::tree::Map;
 
-/// How much of an encrypted file is taken, where the defaults are too much or too little: [`EncryptedDocument::parse_with_limits`](super::EncryptedDocument::parse_with_limits).
+/// How much of an encrypted file is taken, where the defaults are too much or too little: [`EncryptedDocument::parse_with_limits`](super::EncryptedDocument::parse_with_limits),
+/// [`EditOptions::limits`](crate::EditOptions::limits).
 ///
 /// sops has no such limits. Those that are not here cannot be changed: [`MAX_DEPTH`](crate::MAX_DEPTH) guards the stack, and the others are far beyond what
 /// sops writes (SECURITY.md lists them).

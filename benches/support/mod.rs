@@ -1,7 +1,7 @@
 //! What the benchmarks share: documents, keys, and the floor.
 #![allow(dead_code, unreachable_pub, reason = "each benchmark uses a part of this")]
 
-mod documents;
+pub mod documents;
 pub mod floor;
 
 use documents::Input;

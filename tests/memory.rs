@@ -95,7 +95,8 @@ fn nothing_secret_stays_in_memory() {
                 }
                 println!("  {secret}: {count} on the {place}");
                 let is_known = LEFT.iter().any(|left| ["", *scenario].contains(&left.0) && left.1 == secret);
-                if !is_known {
+                // On a stack nothing of theirs was seen.
+                if place == "stack" || !is_known {
                     problems.push(format!("{scenario}: {secret}: {count} on the {place}"));
                 }
             }

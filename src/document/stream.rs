@@ -53,9 +53,10 @@ impl EncryptedDocument {
         let writer = Writer::plain(indent, 0);
         let mut opening = Opening { cipher: &cipher, mac, writer, is_representable: true };
         let outer = opening.writer.open("{");
-        let measured = self.content.read().map(|read| read.measure(indent));
-        let (rule, room) = (self.metadata.rule(), Room { measured, indent, behind: 4 });
-        match self.content.read() {
+        let read = self.content.read();
+        let (rule, measured) = (self.metadata.rule(), read.map(|read| read.measure(indent)));
+        let room = Room { measured, indent, behind: 4 };
+        match read {
             Some(read) => leaves::walk::<json::Read<'_>, _>(read.members(SOPS), rule, &mut opening, room)?,
             None => leaves::walk::<Beside<'_>, _>(Members::of(self.tree(), None), rule, &mut opening, room)?,
         }

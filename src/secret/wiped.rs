@@ -41,6 +41,13 @@ impl Wiped {
         }
     }
 
+    /// Adds a text.
+    #[inline]
+    pub(crate) fn put(&mut self, text: &str) {
+        self.make_room(text.len());
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
     #[cold]
     fn grow(&mut self, more: usize) {
         let mut larger = Vec::with_capacity((2 * self.0.capacity()).max(self.0.len() + more));

@@ -171,6 +171,11 @@ impl<'t> Read<'t> {
         members
     }
 
+    /// The items of an array that goes up to `end`.
+    fn items(self, end: u32) -> ReadItems<'t> {
+        ReadItems { read: Read { place: self.place + 1, ..self }, end: end as usize }
+    }
+
     /// The place behind it.
     #[inline]
     fn end(self) -> usize {
@@ -189,14 +194,9 @@ impl<'t> Tree<'t> for Read<'t> {
     fn node(self) -> Node<'t, Self> {
         match self.thing() {
             Thing::Object(..) => Node::Object(self.members_without(None)),
-            Thing::Array(end, _) => {
-                Node::Array(ReadItems { read: Read { place: self.place + 1, ..self }, end: end as usize })
-            }
+            Thing::Array(end, _) => Node::Array(self.items(end)),
             thing @ Thing::Text(..) => Node::Leaf(Leaf::Text(self.tape.string(thing, self.text))),
-            Thing::Other(other) => match &self.tape.others.as_slice()[other as usize] {
-                Value::Text(text) => Node::Leaf(Leaf::Text(text.as_str())),
-                other => Node::Leaf(Leaf::Other(other)),
-            },
+            Thing::Other(other) => Node::Leaf(Leaf::from(&self.tape.others.as_slice()[other as usize])),
             Thing::True => Node::Leaf(Leaf::Other(&TRUE)),
             Thing::False => Node::Leaf(Leaf::Other(&FALSE)),
             Thing::Null | Thing::Key(..) | Thing::OtherKey(_) => Node::Null,
@@ -299,9 +299,8 @@ impl<'t> Planting<'t> {
         match value.thing() {
             Thing::Object(..) => Value::Object(self.map(value.members_without(None))),
             Thing::Array(end, count) => {
-                let items = ReadItems { read: Read { place: value.place + 1, ..value }, end: end as usize };
                 let mut made = Items::with_capacity(count as usize);
-                items.for_each(|item| made.push(self.value(item)));
+                value.items(end).for_each(|item| made.push(self.value(item)));
                 Value::Array(made.finish())
             }
             thing @ Thing::Text(start, length) => {

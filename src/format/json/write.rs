@@ -91,28 +91,13 @@ pub(crate) fn value(value: &Value, indent: Indent) -> Result<Wiped> {
     measure.value(Beside::from(value), indent.width());
     let mut writer = Writer::plain(indent, measure.length);
     writer.value(Beside::from(value))?;
-    Ok(writer.out.0)
-}
-
-/// Text that grows, and leaves nothing behind where it was.
-struct Out(Wiped);
-
-impl Out {
-    #[inline]
-    fn put(&mut self, text: &str) {
-        self.reserve(text.len());
-        self.0.extend_from_slice(text.as_bytes());
-    }
-
-    #[inline]
-    fn reserve(&mut self, length: usize) {
-        self.0.make_room(length);
-    }
+    Ok(writer.out)
 }
 
 /// Writes JSON, a piece after the other.
 pub(crate) struct Writer {
-    out: Out,
+    /// Text that grows, and leaves nothing behind where it was.
+    out: Wiped,
     /// A newline and the indent of the current level.
     line: String,
     unit: String,
@@ -130,7 +115,7 @@ impl Writer {
     /// A writer that goes on where this one is, into a text of its own.
     #[cfg(feature = "parallel")]
     pub(crate) fn fork(&self) -> Self {
-        let out = Out(Wiped::default());
+        let out = Wiped::default();
         Writer { out, line: self.line.clone(), unit: self.unit.clone(), ..*self }
     }
 
@@ -161,17 +146,17 @@ impl Writer {
     /// What has been written.
     #[cfg(feature = "parallel")]
     pub(crate) fn written(&mut self) -> &mut Wiped {
-        &mut self.out.0
+        &mut self.out
     }
 
     /// Makes room for so many bytes.
     pub(crate) fn reserve(&mut self, length: usize) {
-        self.out.reserve(length.min(MAX_ROOM));
+        self.out.make_room(length.min(MAX_ROOM));
     }
 
     /// For a text of about this length. A negative zero has a spelling of its own in each kind of file.
     fn new(indent: Indent, negative_zero: &'static str, length: usize) -> Self {
-        let out = Out(Wiped::from(Vec::with_capacity(length.min(MAX_ROOM))));
+        let out = Wiped::from(Vec::with_capacity(length.min(MAX_ROOM)));
         Writer { out, line: String::from("\n"), unit: indent.unit(), negative_zero, is_first: true }
     }
 
@@ -188,7 +173,7 @@ impl Writer {
     /// The text, with a final newline.
     pub(crate) fn finish(mut self) -> Wiped {
         self.out.put("\n");
-        self.out.0
+        self.out
     }
 
     /// The text of an encrypted file, with a final newline.
@@ -318,8 +303,8 @@ impl Writer {
 
     /// Room for text that is put there by another hand.
     pub(crate) fn room(&mut self, length: usize) -> &mut Vec<u8> {
-        self.out.reserve(length);
-        &mut self.out.0
+        self.out.make_room(length);
+        &mut self.out
     }
 
     /// Writes a string that `make` puts where it will stand, and tells how long it is; there is room for `room` bytes. `use_it` sees it. Says whether it is
@@ -331,12 +316,12 @@ impl Writer {
         use_it: impl FnOnce(&[u8], &mut dyn FnMut()),
     ) -> Result<bool> {
         self.out.put("\"");
-        self.out.reserve(room + 1);
-        let start = self.out.0.len();
-        self.out.0.resize(start + room, 0);
-        let length = make(&mut self.out.0[start..])?;
-        self.out.0.truncate(start + length);
-        let made = &self.out.0[start..];
+        self.out.make_room(room + 1);
+        let start = self.out.len();
+        self.out.resize(start + room, 0);
+        let length = make(&mut self.out[start..])?;
+        self.out.truncate(start + length);
+        let made = &self.out[start..];
         let (mut is_text, mut is_plain) = (false, false);
         use_it(made, &mut || {
             is_text = std::str::from_utf8(made).is_ok();
@@ -346,7 +331,7 @@ impl Writer {
             self.out.put("\"");
         } else if is_text {
             let text = Wiped::from(made.to_vec());
-            self.out.0.truncate(start - 1);
+            self.out.truncate(start - 1);
             self.string(std::str::from_utf8(&text).unwrap_or_default());
         }
         Ok(is_text)

@@ -67,7 +67,8 @@ pub(super) fn parse(literal: &Literal<'_>) -> Result<Value> {
     if exact { Ok(Value::Float(float)) } else { Err(Error::new(ErrorKind::NumberNotExact)) }
 }
 
-/// Whether `float`, rounded to as many digits as `text` has, has the digits of `text`.
+/// Whether `float`, rounded to as many digits as `text` has, has the digits of `text`; or these are the shortest by which it is known, which everybody writes: those of
+/// a power of two can be others (2^-44 is 5.684341886080801487e-14, and written 5.684341886080802e-14, as the float next below is nearer to …801e-14).
 fn is_exact(text: &str, float: f64) -> bool {
     let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
     let digits: Vec<u8> = mantissa.bytes().filter(u8::is_ascii_digit).skip_while(|&digit| digit == b'0').collect();
@@ -80,7 +81,8 @@ fn is_exact(text: &str, float: f64) -> bool {
         length => {
             let rounded = format!("{float:.*e}", length - 1);
             let mantissa = rounded.split('e').next().unwrap_or_default();
-            mantissa.bytes().filter(u8::is_ascii_digit).eq(digits.iter().copied())
+            let is_rounded = mantissa.bytes().filter(u8::is_ascii_digit).eq(digits.iter().copied());
+            is_rounded || shortest_decimal(float).0.as_bytes() == digits
         }
     }
 }
@@ -149,6 +151,8 @@ mod tests {
             ("1928433846744078.25", "1928433846744078.2", "1928433846744078.2"),
             ("-12.5", "-12.5", "-12.5"),
             ("1.25e-10", "0.000000000125", "1.25e-10"),
+            // A power of two, whose shortest digits are not the nearest.
+            ("5.684341886080802e-14", "0.00000000000005684341886080802", "5.684341886080802e-14"),
         ] {
             let Ok(Value::Float(float)) = read(text) else { panic!("{text} is refused") };
             assert_eq!((float_text(float).as_str(), spelled(float).as_str()), (sealed, json), "{text}");
@@ -160,6 +164,23 @@ mod tests {
         }
         assert_eq!(read("-9223372036854775808"), Ok(Value::Int(i64::MIN)));
         assert_eq!(read("0"), Ok(Value::Int(0)));
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        // Powers of two, where floats below are closer together than those above, and what is next to them.
+        for bits in (0..=2046_u64).map(|exponent| exponent << 52).chain((0..52).map(|bit| 1 << bit)) {
+            for bits in [bits.saturating_sub(1), bits, bits + 1] {
+                for float in [f64::from_bits(bits), -f64::from_bits(bits)] {
+                    if float.fract() == 0.0 && float.abs() < 1e19 {
+                        continue;
+                    }
+                    for text in [spelled(float), float_text(float)] {
+                        assert_eq!(read(&text), Ok(Value::Float(float)), "{}", *text);
+                    }
+                }
+            }
+        }
     }
 
     #[test]

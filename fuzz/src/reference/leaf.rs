@@ -106,14 +106,15 @@ pub fn value(bytes: Vec<u8>, kind: &str) -> Option<Plain> {
     let text = String::from_utf8(bytes).ok()?;
     match kind {
         "int" => atoi(&text).map(|number| Plain::Number(number.to_string())),
-        "float" => parse_float(&text).map(|number| Plain::Number(number.to_string())),
+        "float" => parse_float(&text).map(|number| Plain::Number(number::shortest(number))),
         "bool" => match text.as_str() {
             "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(Plain::Bool(true)),
             "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(Plain::Bool(false)),
             _ => None,
         },
         "comment" => Some(Plain::Comment(text)),
-        "time" => time::canonical(&text).map(Plain::Text),
+        // As it is spelled: sops writes and hashes one in one spelling, with its fraction.
+        "time" => time::canonical(&text).map(|_| Plain::Text(text)),
         _ => None,
     }
 }

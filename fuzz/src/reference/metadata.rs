@@ -127,8 +127,8 @@ impl Metadata {
         };
         let threshold = match sops.get("shamir_threshold") {
             None | Some(Json::Null) => 0,
-            // Spelled as a float it is no count.
-            Some(Json::Number(literal)) => {
+            // Spelled as a float it is no count, nor is a negative zero.
+            Some(Json::Number(literal)) if literal != "-0" => {
                 literal.parse::<i64>().ok().and_then(|threshold| usize::try_from(threshold).ok())?
             }
             Some(_) => return None,

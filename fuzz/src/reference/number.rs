@@ -12,17 +12,40 @@ pub fn canonical(literal: &str) -> Option<String> {
     if !number.is_finite() {
         return None;
     }
-    let text = number.to_string();
+    let text = shortest(number);
     let is_kept = match literal.contains(['.', 'e', 'E']) {
         // An integer that is spelled as one must come back as it was.
         false => text == literal,
-        // For others the digits count: they must be those of the float, rounded to as many.
+        // For others the digits count: they must be those of the float, rounded to as many, or the shortest ones, which can be others for a power of two.
         true => {
             let digits = parts.value().0.len().max(1);
-            Parts::of(&format!("{number:.*e}", digits - 1))?.value() == parts.value()
+            [format!("{number:.*e}", digits - 1), text.clone()]
+                .iter()
+                .any(|kept| Parts::of(kept).is_some_and(|kept| kept.value() == parts.value()))
         }
     };
     is_kept.then_some(text)
+}
+
+/// The shortest digits by which a float is known, and of several those that are nearest to it, the even ones of two that are equally near, as Go has it. What Rust prints
+/// can be the others.
+pub fn shortest(number: f64) -> String {
+    let printed = format!("{number:e}");
+    let length = printed.bytes().take_while(|&byte| byte != b'e').filter(u8::is_ascii_digit).count();
+    let nearest = Some(format!("{number:.*e}", length - 1)).filter(|text| text.parse() == Ok(number));
+    let text = nearest.unwrap_or(printed);
+    let (mantissa, exponent) = text.split_once('e').expect("it has an exponent");
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    // So many stand in front of the point.
+    let point = exponent.parse::<i32>().expect("it is a number") + 1;
+    let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or_default());
+    let sign = if number.is_sign_negative() { "-" } else { "" };
+    let length = i32::try_from(digits.len()).expect("there are few");
+    match usize::try_from(point) {
+        Ok(0) | Err(_) => format!("{sign}0.{}{digits}", zeros(-point)),
+        Ok(at) if point < length => format!("{sign}{}.{}", &digits[..at], &digits[at..]),
+        Ok(_) => format!("{sign}{digits}{}", zeros(point - length)),
+    }
 }
 
 /// Whether a literal is encrypted as an integer. A negative zero is none: as one it would lose its sign.
@@ -77,5 +100,27 @@ impl Parts {
             return (String::new(), 0);
         }
         (kept.to_owned(), self.exponent + (digits.len() - kept.len()) as i128)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::canonical;
+
+    #[test]
+    fn numbers_have_the_digits_that_go_writes() {
+        for (literal, text) in [
+            ("5.684341886080802e-14", Some("0.00000000000005684341886080802")),
+            ("-569574033212855.2", Some("-569574033212855.2")),
+            ("-569574033212855.25", Some("-569574033212855.2")),
+            ("-569574033212855.3", None),
+            ("0.5", Some("0.5")),
+            ("1e2", Some("100")),
+            ("12.50", Some("12.5")),
+            ("-0.0", Some("-0")),
+            ("1.25e3", Some("1250")),
+        ] {
+            assert_eq!(canonical(literal).as_deref(), text, "{literal}");
+        }
     }
 }

@@ -38,8 +38,9 @@ fn run(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let plain = grow::json(u)?;
 
     let by_reference = seal(&plain, &settings, &mut random);
-    let sealed = seal_by_sopskit(&json::write(&plain, &mut spell), &settings);
-    assert_eq!(by_reference.is_some(), sealed.is_ok(), "{by_reference:?} and {sealed:?}");
+    let text = json::write(&plain, &mut spell);
+    let sealed = seal_by_sopskit(&text, &settings);
+    assert_eq!(by_reference.is_some(), sealed.is_ok(), "{by_reference:?} and {sealed:?} for {text}");
     let (Some(by_reference), Ok(sealed)) = (by_reference, sealed) else { return Ok(()) };
     compare(sealed.as_bytes(), tree(&plain));
     compare(json::write(&by_reference, &mut spell).as_bytes(), tree(&plain));

@@ -25,8 +25,8 @@ use crate::keys::{self, KeyService};
 use crate::leaf::{self, Leaf, LeafType};
 use crate::mac::Mac;
 use crate::metadata::{Metadata, SOPS};
-use crate::secret::{Bytes, DataKey, on_wiped_stack};
-use crate::tree::nodes::{Beside, Members};
+use crate::secret::{Bytes, DataKey, Shared, on_wiped_stack};
+use crate::tree::nodes::{Beside, Members, Node, Tree};
 use crate::tree::{Map, Value};
 use crate::walk::{Visit, map_leaves};
 
@@ -114,9 +114,13 @@ impl EncryptedDocument {
     }
 
     fn of(read: json::Sealed, indent: Indent, limits: &Limits) -> Result<Self> {
+        // Before anything is made of it.
+        if let Some(Node::Object(fields)) = read.place(SOPS).map(Tree::node) {
+            limits.check_metadata::<json::Read<'_>>(fields).map_err(|error| error.under_key(SOPS))?;
+        }
         let metadata = match read.member(SOPS) {
             None => return Err(Error::new(ErrorKind::NoMetadata)),
-            Some(Value::Object(fields)) => limits.check_metadata(&fields).and_then(|()| Metadata::parse(fields)),
+            Some(Value::Object(fields)) => Metadata::parse(fields),
             Some(_) => Err(Error::with_detail(ErrorKind::InvalidMetadata, "expected an object")),
         };
         let metadata = metadata.map_err(|error| error.under_key(SOPS))?;
@@ -197,6 +201,11 @@ impl EncryptedDocument {
             Some(read) => json::write::sealed::<json::Read<'_>>(read.members(SOPS), SOPS, fields, self.indent),
             None => json::write::sealed::<Beside<'_>>(Members::of(self.tree(), None), SOPS, fields, self.indent),
         }
+    }
+
+    /// The text that was read, if the document was.
+    pub(crate) fn text_read(&self) -> Option<Shared> {
+        self.content.read().map(json::Sealed::text)
     }
 
     fn open_verified(&self, data_key: &DataKey) -> Result<Map> {

@@ -153,12 +153,13 @@ impl EditOptions {
     ) -> Result<T, E> {
         let mut retries = self.retries;
         loop {
-            let file = Locked::open(path, self.wait)?;
-            let sealed = EncryptedDocument::parse_with_limits(file.content(), &self.limits);
+            let (file, content) = Locked::open(path, self.wait)?;
+            let sealed = EncryptedDocument::from_bytes_with_limits(content, &self.limits);
             let sealed = sealed.map_err(|error| error.in_file(path))?;
+            let read = sealed.text_read();
             let (answer, text) = edit(sealed)?;
             let Some(text) = text else { return Ok(answer) };
-            match file.replace(text.as_bytes()) {
+            match file.replace(read.as_deref().unwrap_or_default().as_bytes(), text.as_bytes()) {
                 Ok(()) => return Ok(answer),
                 Err(error) if error.kind() == ErrorKind::Conflict && retries > 0 => retries -= 1,
                 Err(error) => return Err(error.into()),

@@ -141,6 +141,27 @@ fn read_expecting(mut reader: impl Read, room: usize, is_known: bool) -> io::Res
     Ok(Bytes::from(bytes))
 }
 
+/// How much of a file is compared at once, in bytes.
+const COMPARED: usize = 256 * 1024;
+
+/// Whether this is all that a reader gives. It is read in parts: to make room for a second copy of a large file takes longer than to read it.
+fn holds(mut reader: impl Read, expected: &[u8]) -> io::Result<bool> {
+    // One more, so that the end of a small one is found with it.
+    let mut part = Zeroizing::new(vec![0; COMPARED.min(expected.len() + 1)]);
+    let mut rest = expected;
+    loop {
+        match reader.read(&mut part) {
+            Ok(0) => return Ok(rest.is_empty()),
+            Ok(read) => match rest.strip_prefix(&part[..read]) {
+                Some(behind) => rest = behind,
+                None => return Ok(false),
+            },
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// Writes a file so that a reader sees the old content or the new one, never a part, also when the machine stops in between.
 ///
 /// A new file is readable by its owner only. An existing one keeps its permissions and its owner, and behind a symbolic link the file that

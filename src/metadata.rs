@@ -11,6 +11,7 @@ use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::rules::{self, Rule};
+use crate::tree::nodes::{Node, Tree};
 use crate::tree::{Map, Value};
 
 use master_key::ENC;
@@ -347,13 +348,19 @@ fn rule(fields: &Map) -> Result<Rule> {
 }
 
 /// How many key groups and master keys the `sops` object of a file names, sound or not.
-pub(crate) fn count_master_keys(fields: &Map) -> (usize, usize) {
-    let count = |lists: &Map| {
-        let lists = KeyKind::ALL.iter().filter_map(|kind| lists.get(kind.as_str()).and_then(Value::as_array));
-        lists.map(<[Value]>::len).sum::<usize>()
+pub(crate) fn count_master_keys<'t, T: Tree<'t>>(fields: T::Members) -> (usize, usize) {
+    let count = |lists: T::Members| {
+        let lists = lists.filter(|(key, _)| KeyKind::ALL.iter().any(|kind| kind.as_str() == *key));
+        lists.map(|(_, list)| items::<T>(list).map_or(0, Iterator::count)).sum::<usize>()
     };
-    let groups = fields.get(KEY_GROUPS).and_then(Value::as_array).unwrap_or_default();
-    (groups.len(), count(fields) + groups.iter().filter_map(Value::as_object).map(count).sum::<usize>())
+    let flat = count(fields.clone());
+    let groups = fields.filter(|(key, _)| *key == KEY_GROUPS).filter_map(|(_, groups)| items::<T>(groups)).flatten();
+    let in_group = |group: T| if let Node::Object(lists) = group.node() { count(lists) } else { 0 };
+    groups.fold((0, flat), |(groups, keys), group| (groups + 1, keys + in_group(group)))
+}
+
+fn items<'t, T: Tree<'t>>(list: T) -> Option<T::Items> {
+    if let Node::Array(items) = list.node() { Some(items) } else { None }
 }
 
 /// The master keys of a file: one group of the flat lists, or the groups of `key_groups`.

@@ -108,6 +108,46 @@ fn waiting_without_end_is_possible() {
 }
 
 #[test]
+fn a_change_anywhere_in_a_large_file_is_a_conflict() {
+    let (_directory, path) = token_file();
+    let alice = identities("alice");
+    edit_file(&path, &alice, |document| document.set(r#"["large"]"#, "x".repeat(600_000))).unwrap();
+    let whole = read(&path);
+    let changed = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    let last = whole.len() - 1;
+    let foreign = [
+        changed(0),
+        changed(256 * 1024 - 1),
+        changed(256 * 1024),
+        changed(last),
+        whole[..last].to_vec(),
+        whole[..512 * 1024].to_vec(),
+        [whole.clone(), vec![b'\n']].concat(),
+        Vec::new(),
+    ];
+    for foreign in foreign {
+        fs::write(&path, &whole).unwrap();
+        let outcome = edit_file(&path, &alice, |document| {
+            fs::write(&path, &foreign).unwrap();
+            document.set(r#"["extra"]"#, 1)
+        });
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Conflict);
+        assert!(read(&path) == foreign);
+    }
+    fs::write(&path, &whole).unwrap();
+    edit_file(&path, &alice, |document| {
+        fs::write(&path, &whole).unwrap();
+        document.set(r#"["extra"]"#, "written over by the same")
+    })
+    .unwrap();
+    assert_eq!(get(&path, r#"["extra"]"#).as_deref(), Some("written over by the same"));
+}
+
+#[test]
 fn a_change_by_somebody_who_takes_no_lock_is_a_conflict() {
     let (directory, path) = token_file();
     let (alice, meddled) = (identities("alice"), read(format!("{FIXTURES}/3.13.2/mixed/sealed.json")));

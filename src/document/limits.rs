@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata;
-use crate::tree::Map;
+use crate::tree::nodes::Tree;
 
 /// How much of an encrypted file is taken, where the defaults are too much or too little: [`EncryptedDocument::parse_with_limits`](super::EncryptedDocument::parse_with_limits),
 /// [`EditOptions::limits`](crate::EditOptions::limits).
@@ -57,8 +57,8 @@ impl Limits {
         within(bytes.len(), self.bytes, "bytes")
     }
 
-    pub(super) fn check_metadata(&self, fields: &Map) -> Result<()> {
-        let (groups, keys) = metadata::count_master_keys(fields);
+    pub(super) fn check_metadata<'t, T: Tree<'t>>(&self, fields: T::Members) -> Result<()> {
+        let (groups, keys) = metadata::count_master_keys::<T>(fields);
         within(groups, KEY_GROUPS, "key groups")?;
         within(keys, self.master_keys, "master keys")
     }

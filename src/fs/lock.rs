@@ -23,17 +23,16 @@ pub(crate) struct Locked {
     path: PathBuf,
     /// What is replaced: where links lead to.
     target: PathBuf,
-    content: Bytes,
     // Held open, and with it the lock.
     _file: File,
 }
 
 impl Locked {
-    /// Waits for the lock of a file, but not longer than `wait`, and reads the file.
+    /// Waits for the lock of a file, but not longer than `wait`, and reads the file: it, and its content.
     ///
     /// # Errors
     /// [`ErrorKind::Read`], [`ErrorKind::Busy`].
-    pub(crate) fn open(path: &Path, wait: Duration) -> Result<Self> {
+    pub(crate) fn open(path: &Path, wait: Duration) -> Result<(Self, Bytes)> {
         let unreadable = |error| Error::io(ErrorKind::Read, path, error);
         let (target, file) = wait_for(path, wait, || attempt(path).map_err(unreadable))?;
         let about = file.metadata().map_err(unreadable)?;
@@ -42,33 +41,26 @@ impl Locked {
             read_whole(&file, &about)
         };
         let content = read().map_err(unreadable)?;
-        Ok(Locked { path: path.to_owned(), target, content, _file: file })
+        Ok((Locked { path: path.to_owned(), target, _file: file }, content))
     }
 
-    pub(crate) fn content(&self) -> &[u8] {
-        &self.content
-    }
-
-    /// Replaces the file, unless somebody who honours no lock has changed it since it was read.
+    /// Replaces the file, unless somebody who honours no lock has changed it since `read` was read.
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`], [`ErrorKind::Write`]. The file is then as it was.
-    pub(crate) fn replace(self, content: &[u8]) -> Result<()> {
+    pub(crate) fn replace(self, read: &[u8], content: &[u8]) -> Result<()> {
         let mut conflict = false;
-        let read = || {
+        let holds_the_same = || -> io::Result<bool> {
             may_fail!(ReadAgain);
             if !fs::symlink_metadata(&self.target)?.is_file() {
-                return Ok(None);
+                return Ok(false);
             }
             // Something else can be there by now.
             let (file, about) = open_at_once(&self.target, OpenOptions::new().read(true), Links::Refuse)?;
-            match about.is_file() {
-                true => read_whole(&file, &about).map(Some),
-                false => Ok(None),
-            }
+            Ok(about.is_file() && super::holds(&file, read)?)
         };
-        let unchanged = || match read() {
-            Ok(Some(now)) if now == self.content => Ok(()),
+        let unchanged = || match holds_the_same() {
+            Ok(true) => Ok(()),
             // That it cannot be read any more says nothing of what is in it.
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => {

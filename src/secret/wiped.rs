@@ -22,21 +22,43 @@ fn below<T>(work: impl FnOnce() -> T) -> T {
 
 /// Overwrites all memory of a vector, many bytes at once. `Vec::zeroize` does it one by one, which took a tenth of the time of opening a file.
 pub(super) fn wipe(bytes: &mut Vec<u8>) {
+    wipe_start(bytes, bytes.capacity());
+}
+
+/// Overwrites so many bytes of the memory of a vector, which are in it or were.
+fn wipe_start(bytes: &mut Vec<u8>, length: usize) {
     bytes.clear();
-    bytes.resize(bytes.capacity(), 0);
+    bytes.resize(length.min(bytes.capacity()), 0);
     zeroize::optimization_barrier(bytes.as_slice());
     bytes.clear();
 }
 
 /// Bytes that are wiped on drop.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub(crate) struct Wiped(Vec<u8>);
+#[derive(Clone, Default)]
+pub(crate) struct Wiped {
+    bytes: Vec<u8>,
+    /// How many bytes of the memory may have been written, if not more are there now. To overwrite the rest would take the time that the system needs to
+    /// give memory.
+    used: usize,
+}
 
 impl Wiped {
-    /// Gives room for `more` bytes. Where the bytes must move, the old place is wiped.
+    /// Memory for so many bytes.
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Wiped { bytes: Vec::with_capacity(capacity), used: 0 }
+    }
+
+    /// Gives room for `more` bytes that are written now. Where the bytes must move, the old place is wiped.
     #[inline]
     pub(crate) fn make_room(&mut self, more: usize) {
-        if self.0.capacity() - self.0.len() < more {
+        self.reserve(more);
+        self.used = self.used.max(self.bytes.len() + more);
+    }
+
+    /// Gives room for `more` bytes that may be written, each after a call of [`make_room`](Self::make_room).
+    #[inline]
+    pub(crate) fn reserve(&mut self, more: usize) {
+        if self.bytes.capacity() - self.bytes.len() < more {
             self.grow(more);
         }
     }
@@ -45,27 +67,38 @@ impl Wiped {
     #[inline]
     pub(crate) fn put(&mut self, text: &str) {
         self.make_room(text.len());
-        self.0.extend_from_slice(text.as_bytes());
+        self.bytes.extend_from_slice(text.as_bytes());
     }
 
     #[cold]
     fn grow(&mut self, more: usize) {
-        let mut larger = Vec::with_capacity((2 * self.0.capacity()).max(self.0.len() + more));
-        larger.extend_from_slice(&self.0);
+        let mut larger = Wiped::with_capacity((2 * self.bytes.capacity()).max(self.bytes.len() + more));
+        larger.make_room(self.bytes.len());
+        larger.extend_from_slice(&self.bytes);
         // The smaller one is wiped.
-        *self = Wiped(larger);
+        *self = larger;
     }
 }
 
 impl From<Vec<u8>> for Wiped {
+    /// Nobody knows what of its memory was written.
     fn from(bytes: Vec<u8>) -> Self {
-        Wiped(bytes)
+        Wiped { used: bytes.capacity(), bytes }
     }
 }
 
+impl PartialEq for Wiped {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Wiped {}
+
 impl Drop for Wiped {
     fn drop(&mut self) {
-        wipe(&mut self.0);
+        let used = self.used.max(self.bytes.len());
+        wipe_start(&mut self.bytes, used);
     }
 }
 
@@ -74,14 +107,14 @@ impl Deref for Wiped {
 
     #[inline]
     fn deref(&self) -> &Vec<u8> {
-        &self.0
+        &self.bytes
     }
 }
 
 impl DerefMut for Wiped {
     #[inline]
     fn deref_mut(&mut self) -> &mut Vec<u8> {
-        &mut self.0
+        &mut self.bytes
     }
 }
 
@@ -98,6 +131,19 @@ mod tests {
         assert_eq!((bytes.len(), bytes.capacity()), (0, capacity));
         bytes.resize(capacity, 1);
         assert_eq!(bytes.capacity(), capacity);
+    }
+
+    #[test]
+    fn what_was_written_and_cut_off_is_overwritten_too() {
+        let mut bytes = Wiped::with_capacity(1000);
+        bytes.put("secret");
+        bytes.truncate(1);
+        assert_eq!((bytes.used, bytes.capacity()), (6, 1000));
+        bytes.make_room(3000);
+        bytes.resize(3001, 1);
+        bytes.clear();
+        assert_eq!(bytes.used, 3001, "in the new place");
+        assert_eq!(Wiped::from(vec![1, 2, 3]).used, 3, "what another hand wrote");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! An encrypted file as it was read.
 
-use super::tape::{Measured, Members, Planting, Tape};
+use super::tape::{Measured, Members, Planting, Read, Tape};
 use super::{Indent, check_mark, read, text_of};
 use crate::error::Result;
 use crate::secret::{Bytes, Shared};
@@ -32,6 +32,11 @@ impl Sealed {
         }
     }
 
+    /// All of the text.
+    pub(crate) fn text(&self) -> Shared {
+        self.text.clone()
+    }
+
     /// The members, but not the one called `without`.
     pub(crate) fn members(&self, without: &str) -> Members<'_> {
         self.tape.root(&self.text).members_without(Some(without))
@@ -47,9 +52,14 @@ impl Sealed {
         Planting::public(&self.text).map(self.members(without))
     }
 
+    /// Where the member called `key` stands.
+    pub(crate) fn place(&self, key: &str) -> Option<Read<'_>> {
+        let mut members = self.tape.root(&self.text).members_without(None);
+        Some(members.find(|member| member.0 == key)?.1)
+    }
+
     /// The member called `key`.
     pub(crate) fn member(&self, key: &str) -> Option<Value> {
-        let mut members = self.tape.root(&self.text).members_without(None);
-        Some(Planting::public(&self.text).value(members.find(|member| member.0 == key)?.1))
+        Some(Planting::public(&self.text).value(self.place(key)?))
     }
 }

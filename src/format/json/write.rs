@@ -12,8 +12,8 @@ use crate::tree::{Map, Value, int_text};
 
 /// The widest indent that is taken from a file.
 const MAX_SEEN: u8 = 16;
-/// How much room is made at first, at most, in bytes: more as it is needed.
-const MAX_ROOM: usize = 256 * 1024 * 1024;
+/// How much room is made at first, at most, in bytes: more as it is needed. What is not used costs nothing, but that a system can refuse it.
+const MAX_ROOM: usize = 1024 * 1024 * 1024;
 
 /// How the lines of a JSON file are indented.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -151,12 +151,12 @@ impl Writer {
 
     /// Makes room for so many bytes.
     pub(crate) fn reserve(&mut self, length: usize) {
-        self.out.make_room(length.min(MAX_ROOM));
+        self.out.reserve(length.min(MAX_ROOM));
     }
 
     /// For a text of about this length. A negative zero has a spelling of its own in each kind of file.
     fn new(indent: Indent, negative_zero: &'static str, length: usize) -> Self {
-        let out = Wiped::from(Vec::with_capacity(length.min(MAX_ROOM)));
+        let out = Wiped::with_capacity(length.min(MAX_ROOM));
         Writer { out, line: String::from("\n"), unit: indent.unit(), negative_zero, is_first: true }
     }
 

@@ -42,8 +42,8 @@ fn too_many(case: &str) -> bool {
         }
         _ => return false,
     };
-    // With whole wrapped keys it is larger than the file of the largest leaf.
-    let seconds = if case == "named-last" { 6.0 } else { 2.0 };
+    // With whole wrapped keys it is as large as the file of the largest leaf.
+    let seconds = if case == "named-last" { 3.0 } else { 2.0 };
     Asked::new(case, &bytes).seconds(seconds).values(3 * count).answers(Err(&[E::TooLarge]), Ok(()));
     // The caller asked for it: some microseconds a key, and 25 to write one anew with all that stays.
     let seconds = if case == "named-last" { 30.0 } else { 6.0 };

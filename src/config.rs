@@ -32,6 +32,9 @@ const INDENT: &str = "indent";
 
 /// How many creation rules a config file can have. Each can have a regular expression that takes long to compile, and be a line of what is reported.
 const MAX_RULES: usize = 2000;
+/// The memory that their expressions can take together when they are compiled, in bytes, each the same part of it: to fill it takes about a second. A usual one takes some
+/// KiB.
+const MAX_COMPILED: usize = 128 * 1024 * 1024;
 
 /// A config file, `.sops.yaml`: for whom and how new files are encrypted, by their paths.
 ///
@@ -170,7 +173,7 @@ impl Config {
 
     fn first_match(&self, path: &str, skipped: &mut Vec<SkippedRule>) -> Result<CreationRule> {
         for entry in &self.rules {
-            if entry.matches(path)? {
+            if entry.matches(path, self.memory_of_regex())? {
                 return entry.resolve(&self.path, self.stores);
             }
             let path_regex = entry.path_regex.clone().unwrap_or_default();
@@ -196,7 +199,11 @@ impl Config {
     #[must_use]
     pub fn check(&self) -> Vec<Error> {
         let problems = |entry: &Entry| {
-            [entry.matches("").err(), entry.resolve(&self.path, self.stores).err(), entry.recipients().err()]
+            [
+                entry.matches("", self.memory_of_regex()).err(),
+                entry.resolve(&self.path, self.stores).err(),
+                entry.recipients().err(),
+            ]
         };
         self.rules.iter().flat_map(problems).flatten().map(|error| error.in_file(&self.path)).collect()
     }
@@ -227,6 +234,11 @@ impl Config {
         let rules = fields.read(CREATION_RULES, |node| node.items(&mut rule))?;
         let stores = fields.read(STORES, |node| Stores::parse(node.fields()?))?;
         Ok(Config::new(path, rules, stores))
+    }
+
+    /// What the expression of each rule may take.
+    fn memory_of_regex(&self) -> usize {
+        MAX_COMPILED / self.rules.len().max(1)
     }
 
     fn new(path: &Path, rules: Vec<Entry>, stores: Stores) -> Self {

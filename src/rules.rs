@@ -205,13 +205,13 @@ impl fmt::Display for Rule {
     }
 }
 
-/// Whether an expression in the syntax of RE2 matches anywhere in a text.
+/// Whether an expression in the syntax of RE2, for which there are so many bytes of memory, matches anywhere in a text.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidRegex`] when sops could not compile the expression.
+/// [`ErrorKind::InvalidRegex`] when sops could not compile the expression, or it takes more memory.
 #[cfg(feature = "config")]
-pub(crate) fn is_match(regex: &str, text: &str) -> Result<bool> {
-    Ok(re2::compile(regex)?.is_match(text.as_bytes()))
+pub(crate) fn is_match(regex: &str, memory: usize, text: &str) -> Result<bool> {
+    Ok(re2::compile_within(regex, memory)?.is_match(text.as_bytes()))
 }
 
 fn invalid(detail: impl Into<String>) -> Error {

@@ -133,13 +133,13 @@ impl Entry {
         }
     }
 
-    /// Whether the rule is for a path.
+    /// Whether the rule is for a path; its expression may take so many bytes of memory.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidRegex`].
-    pub(super) fn matches(&self, path: &str) -> Result<bool> {
+    pub(super) fn matches(&self, path: &str, memory: usize) -> Result<bool> {
         let Some(regex) = &self.path_regex else { return Ok(true) };
-        rules::is_match(regex, path).map_err(|error| {
+        rules::is_match(regex, memory, path).map_err(|error| {
             let error = error.under_key(PATH_REGEX);
             let position = self.node.fields().ok().and_then(|fields| fields.get(PATH_REGEX)).map(|node| node.position);
             self.locate(error.at(position.unwrap_or(self.node.position)))

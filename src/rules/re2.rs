@@ -24,6 +24,11 @@ const MAX_COMPILED: usize = 10 * 1024 * 1024;
 
 /// The expression with the meaning that sops gives it.
 pub(crate) fn compile(pattern: &str) -> Result<Regex> {
+    compile_within(pattern, MAX_COMPILED)
+}
+
+/// As [`compile`], where compiled it may take so many bytes.
+pub(crate) fn compile_within(pattern: &str, memory: usize) -> Result<Regex> {
     if pattern.len() > MAX_LENGTH {
         return Err(invalid(format!("it is longer than {MAX_LENGTH} bytes")));
     }
@@ -37,7 +42,7 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex> {
         posix_ends_seen: false,
     }
     .run()?;
-    RegexBuilder::new(&translated).size_limit(MAX_COMPILED).build().map_err(|error| match error {
+    RegexBuilder::new(&translated).size_limit(memory.min(MAX_COMPILED)).build().map_err(|error| match error {
         regex::Error::CompiledTooBig(limit) => invalid(format!("compiled it takes more than {limit} bytes")),
         _ => invalid(format!("{:?} is no RE2 expression", pattern.chars().take(100).collect::<String>())),
     })

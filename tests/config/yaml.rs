@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use sopskit::{Config, Error, ErrorKind};
 
+use crate::support::public_key;
+
 fn parse(text: &str) -> Result<Config, Error> {
     Config::parse(text, Path::new("/repo/.sops.yaml"))
 }
@@ -138,6 +140,23 @@ fn two_thousand_rules_are_read_and_one_more_is_refused() {
     let error = parse(&text(2001)).unwrap_err();
     assert_eq!((error.kind(), error.position().unwrap().line), (ErrorKind::InvalidConfig, 2002));
     assert!(error.to_string().contains("more than 2000 creation rules"), "{error}");
+}
+
+#[test]
+fn the_expressions_of_many_rules_share_the_memory_that_one_may_take() {
+    let text = |rules: usize, regex: &str| {
+        let rule = |number| format!("  - path_regex: '{regex}{number}$'\n    age: {}\n", public_key("alice"));
+        format!("creation_rules:\n{}", (1..=rules).map(rule).collect::<String>())
+    };
+    let rule_of = |text: &str, path: &str| parse(text).unwrap().creation_rule(path.as_ref()).map(|rule| rule.number());
+    // Some MiB, when it is compiled.
+    let large = r"\pL{60}";
+    let letters = "a".repeat(60);
+    assert_eq!(rule_of(&text(10, large), &format!("/repo/{letters}10")).unwrap(), 10);
+    assert_eq!(rule_of(&text(2000, r"^\pL"), "/repo/a2000").unwrap(), 2000);
+    let error = rule_of(&text(2000, large), &format!("/repo/{letters}1")).unwrap_err();
+    assert_eq!((error.kind(), error.position().unwrap().line), (ErrorKind::InvalidRegex, 2));
+    assert!(error.to_string().contains("compiled it takes more than 67108 bytes"), "{error}");
 }
 
 #[test]

@@ -114,6 +114,7 @@ fn a_config_file_is_bounded() {
         "config-rules",
         "config-regex",
         "config-regexes",
+        "config-large-regexes",
         "config-recipients",
     ]);
 }

@@ -507,6 +507,7 @@ fn an_integer_is_an_integer_and_every_other_number_is_a_float() {
         ("100000000000000000000", Value::Float(1e20)),
         ("2.50", Value::Float(2.5)),
         ("5e-324", Value::Float(5e-324)),
+        ("5.684341886080802e-14", Value::Float(5.684_341_886_080_802e-14)),
     ] {
         let tree = parse(format!("{{\"k\":{literal}}}")).unwrap();
         let read = tree.get("k").unwrap();

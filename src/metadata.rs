@@ -3,6 +3,7 @@
 //! The fields are kept as they were read, so that unknown ones, the lists of foreign master keys and their order survive a rewrite.
 //! Source: section 5 of the format page, `stores/stores.go` of sops.
 
+mod count;
 mod master_key;
 
 use std::collections::{HashMap, VecDeque};
@@ -11,9 +12,9 @@ use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::rules::{self, Rule};
-use crate::tree::nodes::{Node, Tree};
 use crate::tree::{Map, Value};
 
+pub(crate) use count::count_master_keys;
 use master_key::ENC;
 pub use master_key::{KeyKind, MasterKey, WrappedKey};
 
@@ -345,22 +346,6 @@ fn rule(fields: &Map) -> Result<Rule> {
         }
     }
     Ok(found.unwrap_or_default())
-}
-
-/// How many key groups and master keys the `sops` object of a file names, sound or not.
-pub(crate) fn count_master_keys<'t, T: Tree<'t>>(fields: T::Members) -> (usize, usize) {
-    let count = |lists: T::Members| {
-        let lists = lists.filter(|(key, _)| KeyKind::ALL.iter().any(|kind| kind.as_str() == *key));
-        lists.map(|(_, list)| items::<T>(list).map_or(0, Iterator::count)).sum::<usize>()
-    };
-    let flat = count(fields.clone());
-    let groups = fields.filter(|(key, _)| *key == KEY_GROUPS).filter_map(|(_, groups)| items::<T>(groups)).flatten();
-    let in_group = |group: T| if let Node::Object(lists) = group.node() { count(lists) } else { 0 };
-    groups.fold((0, flat), |(groups, keys), group| (groups + 1, keys + in_group(group)))
-}
-
-fn items<'t, T: Tree<'t>>(list: T) -> Option<T::Items> {
-    if let Node::Array(items) = list.node() { Some(items) } else { None }
 }
 
 /// The master keys of a file: one group of the flat lists, or the groups of `key_groups`.

@@ -37,8 +37,8 @@ fn wipe_start(bytes: &mut Vec<u8>, length: usize) {
 #[derive(Clone, Default)]
 pub(crate) struct Wiped {
     bytes: Vec<u8>,
-    /// How many bytes of the memory may have been written, if not more are there now. To overwrite the rest would take the time that the system needs to
-    /// give memory.
+    /// How many bytes of the memory may have been written, if not more are there now: those that were cut off. To overwrite what was never used would take the time that the
+    /// system needs to give memory.
     used: usize,
 }
 
@@ -48,16 +48,9 @@ impl Wiped {
         Wiped { bytes: Vec::with_capacity(capacity), used: 0 }
     }
 
-    /// Gives room for `more` bytes that are written now. Where the bytes must move, the old place is wiped.
+    /// Gives room for `more` bytes. Where the bytes must move, the old place is wiped.
     #[inline]
     pub(crate) fn make_room(&mut self, more: usize) {
-        self.reserve(more);
-        self.used = self.used.max(self.bytes.len() + more);
-    }
-
-    /// Gives room for `more` bytes that may be written, each after a call of [`make_room`](Self::make_room).
-    #[inline]
-    pub(crate) fn reserve(&mut self, more: usize) {
         if self.bytes.capacity() - self.bytes.len() < more {
             self.grow(more);
         }
@@ -70,10 +63,16 @@ impl Wiped {
         self.bytes.extend_from_slice(text.as_bytes());
     }
 
+    /// As that of a vector, and so in front of it. What is cut off is overwritten with the rest.
+    #[inline]
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.used = self.used.max(self.bytes.len());
+        self.bytes.truncate(length);
+    }
+
     #[cold]
     fn grow(&mut self, more: usize) {
         let mut larger = Wiped::with_capacity((2 * self.bytes.capacity()).max(self.bytes.len() + more));
-        larger.make_room(self.bytes.len());
         larger.extend_from_slice(&self.bytes);
         // The smaller one is wiped.
         *self = larger;
@@ -141,7 +140,8 @@ mod tests {
         assert_eq!((bytes.used, bytes.capacity()), (6, 1000));
         bytes.make_room(3000);
         bytes.resize(3001, 1);
-        bytes.clear();
+        bytes.truncate(0);
+        bytes.put("x");
         assert_eq!(bytes.used, 3001, "in the new place");
         assert_eq!(Wiped::from(vec![1, 2, 3]).used, 3, "what another hand wrote");
     }

@@ -151,7 +151,7 @@ impl Writer {
 
     /// Makes room for so many bytes.
     pub(crate) fn reserve(&mut self, length: usize) {
-        self.out.reserve(length.min(MAX_ROOM));
+        self.out.make_room(length.min(MAX_ROOM));
     }
 
     /// For a text of about this length. A negative zero has a spelling of its own in each kind of file.

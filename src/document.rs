@@ -114,13 +114,12 @@ impl EncryptedDocument {
     }
 
     fn of(read: json::Sealed, indent: Indent, limits: &Limits) -> Result<Self> {
-        // Before anything is made of it.
-        if let Some(Node::Object(fields)) = read.place(SOPS).map(Tree::node) {
-            limits.check_metadata::<json::Read<'_>>(fields).map_err(|error| error.under_key(SOPS))?;
-        }
-        let metadata = match read.member(SOPS) {
+        let metadata = match read.place(SOPS).map(Tree::node) {
             None => return Err(Error::new(ErrorKind::NoMetadata)),
-            Some(Value::Object(fields)) => Metadata::parse(fields),
+            // Counted before anything is made of it.
+            Some(Node::Object(fields)) => limits
+                .check_metadata::<json::Read<'_>>(fields.clone())
+                .and_then(|()| Metadata::parse(read.plant(fields))),
             Some(_) => Err(Error::with_detail(ErrorKind::InvalidMetadata, "expected an object")),
         };
         let metadata = metadata.map_err(|error| error.under_key(SOPS))?;

@@ -14,7 +14,8 @@ pub(super) struct Content {
 
 impl Content {
     pub(super) fn tree(&self) -> &Arc<Map> {
-        self.tree.get_or_init(|| Arc::new(self.read.as_ref().map(|read| read.tree(SOPS)).unwrap_or_default()))
+        self.tree
+            .get_or_init(|| Arc::new(self.read.as_ref().map(|read| read.plant(read.members(SOPS))).unwrap_or_default()))
     }
 
     /// What was read, if the file was.

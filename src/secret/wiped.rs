@@ -33,7 +33,7 @@ fn wipe_start(bytes: &mut Vec<u8>, length: usize) {
     bytes.clear();
 }
 
-/// Bytes that are wiped on drop.
+/// Bytes that are wiped on drop. They get fewer by [`truncate`](Self::truncate) only: what a method of the vector cuts off is not known to have been there.
 #[derive(Clone, Default)]
 pub(crate) struct Wiped {
     bytes: Vec<u8>,

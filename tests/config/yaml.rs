@@ -143,7 +143,7 @@ fn two_thousand_rules_are_read_and_one_more_is_refused() {
 }
 
 #[test]
-fn the_expressions_of_many_rules_share_the_memory_that_one_may_take() {
+fn the_expressions_of_all_rules_share_one_bound() {
     let text = |rules: usize, regex: &str| {
         let rule = |number| format!("  - path_regex: '{regex}{number}$'\n    age: {}\n", public_key("alice"));
         format!("creation_rules:\n{}", (1..=rules).map(rule).collect::<String>())

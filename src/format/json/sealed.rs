@@ -4,7 +4,7 @@ use super::tape::{Measured, Members, Planting, Read, Tape};
 use super::{Indent, check_mark, read, text_of};
 use crate::error::Result;
 use crate::secret::{Bytes, Shared};
-use crate::tree::{Map, Value};
+use crate::tree::Map;
 
 /// The text of an encrypted file, and where everything stands in it.
 pub(crate) struct Sealed {
@@ -47,19 +47,14 @@ impl Sealed {
         self.tape.measure(indent, &self.text)
     }
 
-    /// The same as a tree, whose strings are parts of the text.
-    pub(crate) fn tree(&self, without: &str) -> Map {
-        Planting::public(&self.text).map(self.members(without))
+    /// Members as a tree, whose strings are parts of the text.
+    pub(crate) fn plant(&self, members: Members<'_>) -> Map {
+        Planting::public(&self.text).map(members)
     }
 
     /// Where the member called `key` stands.
     pub(crate) fn place(&self, key: &str) -> Option<Read<'_>> {
         let mut members = self.tape.root(&self.text).members_without(None);
         Some(members.find(|member| member.0 == key)?.1)
-    }
-
-    /// The member called `key`.
-    pub(crate) fn member(&self, key: &str) -> Option<Value> {
-        Some(Planting::public(&self.text).value(self.place(key)?))
     }
 }
